@@ -1,0 +1,130 @@
+/** What the daemon answers to the tools: plain, typed pictures of its tables. `--json` prints these records as they are. */
+
+export interface TrafficCounters {
+  readonly packets: number;
+  readonly bytes: number;
+  readonly errors: number;
+}
+
+export type VifTypeName = 'Host' | 'Agent' | 'Physical' | 'Virtual';
+
+export interface VifDump {
+  readonly id: number;
+  /** Device in the host's namespace. */
+  readonly name: string;
+  readonly type: VifTypeName;
+  readonly mac: string;
+  readonly ip: string;
+  readonly ip6: string | null;
+  readonly vrf: number;
+  readonly mcastVrf: number;
+  /** Flag letters in print order (`L3`, `L2`, `D`, `Uuf`, `Er`). */
+  readonly flags: readonly string[];
+  readonly qos: number;
+  readonly ref: number;
+  readonly mtu: number;
+  /** Full name of the virtual machine interface, null for the fixed interfaces. */
+  readonly vmi: string | null;
+  readonly rx: TrafficCounters;
+  readonly tx: TrafficCounters;
+  /** Sum of all drop counters of this interface. */
+  readonly drops: number;
+  /** Frames the kernel lost before the datapath saw them (socket or TAP queue overflow). */
+  readonly kernelDrops: number;
+  /** Frames sent or received as super-frames (segmentation offload); `packets` above counts their segments. */
+  readonly superFrames: { readonly rx: number; readonly tx: number };
+}
+
+export type NexthopTypeName =
+  'Dead' | 'Receive' | 'Encap' | 'Tunnel' | 'Resolve' | 'Drop' | 'Composite' | 'Vrf_Translate' | 'L2 Receive';
+export type FamilyName = 'AF_INET' | 'AF_INET6' | 'AF_BRIDGE' | 'AF_UNSPEC';
+
+export interface NexthopDump {
+  readonly id: number;
+  readonly type: NexthopTypeName;
+  readonly family: FamilyName;
+  readonly rid: number;
+  readonly refCount: number;
+  readonly vrf: number;
+  /** Flag names in bit order (`Valid`, `Policy`, `Etree Root`, ...). */
+  readonly flags: readonly string[];
+  /** Only encap nexthops. `data` is the Ethernet header in hex, two digits a byte, no separators. */
+  readonly encap?: { readonly family: number; readonly oif: number; readonly data: string };
+  /** Only receive nexthops. */
+  readonly oif?: number;
+  /** Only composite nexthops; label -1: none. */
+  readonly members?: readonly { readonly nexthop: number; readonly label: number }[];
+}
+
+export interface InetRouteDump {
+  /** Address of the trie slot. */
+  readonly prefix: string;
+  /** Prefix length of the trie slot (8, 16, 24, 32; up to 128 for inet6). */
+  readonly length: number;
+  /** Parent prefix length: length of the route that fills the slot. */
+  readonly ppl: number;
+  /** Flag letters in the order L P T F. */
+  readonly flags: readonly string[];
+  readonly label: number | null;
+  readonly nexthop: number;
+  readonly stitchedMac: string | null;
+  readonly stitchedIndex: number | null;
+}
+
+export interface BridgeRouteDump {
+  readonly index: number;
+  readonly mac: string;
+  /** Flag letters in the order L Df. */
+  readonly flags: readonly string[];
+  readonly label: number | null;
+  readonly nexthop: number;
+  readonly packets: number;
+}
+
+/** Drop counters by the name `dropstats` prints (every reason, zero included). */
+export type DropstatsDump = Readonly<Record<string, number>>;
+
+/** Counters of one VRF, by the name `vrfstats` prints, in print order. */
+export interface VrfstatsDump {
+  readonly vrf: number;
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/** One line of an answer to apply or delete. */
+export interface ObjectOutcome {
+  readonly kind: string;
+  readonly name: string;
+  readonly outcome: 'created' | 'changed' | 'unchanged' | 'deleted';
+  /** With a dry run: what would change, one entry a field. */
+  readonly changes?: readonly { readonly path: string; readonly from: unknown; readonly to: unknown }[];
+}
+
+/** A refusal: one line for the user, the path of the field it concerns. */
+export interface ErrorReply {
+  readonly error: { readonly code: string; readonly message: string; readonly path?: string };
+}
+
+/** Answer to `vrouter wait`: names what is not realised yet. */
+export interface WaitDump {
+  readonly realised: boolean;
+  readonly pending: readonly { readonly kind: string; readonly name: string; readonly reason: string }[];
+}
+
+export interface StatusDump {
+  readonly host: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly uptimeSeconds: number;
+  readonly store: { readonly mode: 'embedded' | 'remote'; readonly connected: boolean; readonly epoch: string };
+  readonly datapath: {
+    readonly running: boolean;
+    readonly restarts: number;
+    /** Milliseconds since the worker's last sign of life. */
+    readonly heartbeatAgeMs: number;
+    /** received + generated + copied = sent + dropped + consumed, in packets. */
+    readonly books: Readonly<Record<'received' | 'generated' | 'copied' | 'sent' | 'dropped' | 'consumed', number>>;
+  };
+  readonly networks: number;
+  readonly interfaces: { readonly total: number; readonly active: number };
+  readonly warnings: readonly string[];
+}
