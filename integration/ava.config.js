@@ -1,0 +1,13 @@
+// Integration tests make real network namespaces, so they need root; without it there is nothing to run and ava is told so.
+const isRoot = process.getuid?.() === 0;
+if (!isRoot) process.stderr.write('integration tests skipped: they need root\n');
+
+export default {
+  files: isRoot ? ['integration/src/**/*.test.ts'] : ['integration/src/without-root.ts'],
+  typescript: { rewritePaths: { 'integration/src/': 'integration/dist/' }, compile: false },
+  // A thread cannot enter a namespace without its siblings noticing; every test file is a process, one after the other.
+  workerThreads: false,
+  concurrency: 1,
+  serial: true,
+  timeout: '5m',
+};

@@ -1,0 +1,110 @@
+import { join } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { Lab } from './lab.js';
+import type { Namespace } from './namespace.js';
+import { attempt, run, until, words, type Background, type Command, type Outcome, type RunOptions } from './process.js';
+
+/** Where npm puts the executables of this checkout. */
+const BIN = fileURLToPath(new URL('../../../node_modules/.bin/', import.meta.url));
+
+export interface DaemonOptions {
+  /** Host name, `host` unless given; unique within the test. */
+  readonly host?: string;
+  /** Lines of YAML to add to the daemon's configuration file. */
+  readonly config?: string;
+}
+
+/** A vrouterd in a namespace of its own, with its own state directory, socket and embedded Redis. */
+export class Daemon {
+  #process: Background | undefined;
+  #log = '';
+
+  private constructor(
+    /** The host's namespace: taps and the host ends of veths are here. */
+    readonly namespace: Namespace,
+    readonly host: string,
+    readonly directory: string,
+  ) {}
+
+  /** Writes the configuration; nothing runs yet. */
+  static async prepare(lab: Lab, namespace: Namespace, options: DaemonOptions): Promise<Daemon> {
+    const host = options.host ?? 'host';
+    const daemon = new Daemon(namespace, host, join(lab.directory, host));
+    await mkdir(daemon.directory, { recursive: true });
+    const config = [
+      `host: ${host}`,
+      `stateDir: ${daemon.directory}/state`,
+      `api: { socket: ${daemon.socket} }`,
+      'tunnel: { address: 127.0.0.1 }',
+      options.config ?? '',
+    ];
+    await writeFile(daemon.configFile, config.join('\n') + '\n');
+    return daemon;
+  }
+
+  get configFile(): string {
+    return join(this.directory, 'vrouterd.yaml');
+  }
+
+  get socket(): string {
+    return join(this.directory, 'vrouterd.sock');
+  }
+
+  /** What all runs of this daemon wrote, the newest part of it. */
+  get log(): string {
+    return (this.#log + (this.#process?.output ?? '')).slice(-20_000);
+  }
+
+  /** Process id of the running daemon. */
+  get pid(): number {
+    const pid = this.#process?.child.pid;
+    if (pid === undefined) throw new Error('the daemon does not run');
+    return pid;
+  }
+
+  /** Starts the daemon and waits until it answers `vrouter status`. */
+  async start(timeoutMs = 20_000): Promise<void> {
+    const process = this.namespace.spawn([join(BIN, 'vrouterd'), '--config', this.configFile]);
+    this.#log += this.#process?.output ?? '';
+    this.#process = process;
+    await until(
+      'vrouterd answers',
+      async () => {
+        if (!process.running) throw new Error(`vrouterd ended at start\n${process.output}`);
+        return (await this.attempt('vrouter', 'status')).code === 0 ? true : undefined;
+      },
+      timeoutMs,
+    );
+  }
+
+  /** Ends the daemon; resolves when it is gone. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number> {
+    if (this.#process === undefined) throw new Error('the daemon does not run');
+    return this.#process.stop(signal, 10_000);
+  }
+
+  /** Runs one of the tools against this daemon, whatever its exit code. */
+  attempt(tool: string, args: Command = '', options: RunOptions = {}): Promise<Outcome> {
+    const env = { VROUTERD_SOCKET: this.socket, ...options.env };
+    return attempt([join(BIN, tool), ...words(args)], { ...options, env });
+  }
+
+  /** Runs one of the tools, which has to succeed; returns its standard output. */
+  run(tool: string, args: Command = '', options: RunOptions = {}): Promise<string> {
+    const env = { VROUTERD_SOCKET: this.socket, ...options.env };
+    return run([join(BIN, tool), ...words(args)], { ...options, env });
+  }
+
+  /** Runs a tool with `--json`; returns what it printed as the type the caller expects. */
+  async dump<T>(tool: string, args: Command = ''): Promise<T> {
+    return JSON.parse(await this.run(tool, [...words(args), '--json'])) as T;
+  }
+
+  /** Applies YAML documents and waits until the datapath has realised them. */
+  async apply(yaml: string): Promise<string> {
+    const outcome = await this.run('vrouter', 'apply -f -', { input: yaml });
+    await this.run('vrouter', 'wait --timeout 10', { timeoutMs: 15_000 });
+    return outcome;
+  }
+}
