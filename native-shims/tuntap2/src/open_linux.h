@@ -1,0 +1,54 @@
+// System calls that open and configure TUN/TAP devices. JavaScript values are converted in tuntap_binding.cc.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace tuntap {
+
+/** A failed system call: a positive errno, the call and what it was about; `error` 0 means success. */
+struct Failure {
+  int error = 0;
+  const char* call = "";
+  std::string subject = {};  // path or interface name
+};
+
+/** What to open. On entry `name` is shorter than IFNAMSIZ and neither string holds a NUL. */
+struct OpenRequest {
+  std::string name;   // empty: the kernel picks tapN or tunN
+  std::string netns;  // file of the network namespace the device lives in; empty: the caller's own
+  bool tap = true;    // Ethernet frames; otherwise IP packets
+  bool vnetHeader = false;
+  bool offloads = false;
+  bool multiQueue = false;
+  bool persist = false;
+  std::optional<uint32_t> owner;
+  std::optional<uint32_t> group;
+};
+
+/** An open queue of a device. The caller owns `fd`, which is non-blocking and closed on exec. */
+struct OpenDevice {
+  int fd = -1;
+  std::string name;
+  uint32_t ifindex = 0;
+};
+
+/** Bytes of the virtio-net header in front of each frame when `vnetHeader` is asked for. */
+constexpr int VNET_HEADER_BYTES = 10;
+
+/**
+ * Creates the device, or opens a queue of an existing one of the same mode. With a namespace all of it happens on a thread that
+ * enters the namespace and then ends, so that no thread of Node ever changes its own.
+ */
+Failure openDevice(const OpenRequest& request, OpenDevice* device);
+
+/** Whether the device stays when its last descriptor is closed. */
+Failure setPersist(int fd, bool on);
+
+/** Whether the kernel may hand over frames with partial checksums and TCP or UDP super-frames. Needs a virtio-net header. */
+Failure setOffloads(int fd, bool on);
+
+Failure closeDescriptor(int fd);
+
+}  // namespace tuntap
