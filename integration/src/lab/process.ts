@@ -61,9 +61,8 @@ function shown(command: Command): string {
   return words(command).join(' ');
 }
 
-/** A process that runs beside the test. Its output is kept; the newest `KEPT` characters of it. */
+/** A process that runs beside the test. Its output is kept. */
 export class Background {
-  static readonly KEPT = 1_000_000;
   readonly child: ChildProcess;
   /** Resolves once the process has ended, to its exit code (-1: a signal). */
   readonly ended: Promise<number>;
@@ -79,7 +78,7 @@ export class Background {
     const child = spawn(program, args, { ...options, stdio: 'pipe' });
     this.child = child;
     const keep = (text: string): void => {
-      this.#output = (this.#output + text).slice(-Background.KEPT);
+      this.#output += text;
       this.#wake();
     };
     child.stdout.setEncoding('utf8').on('data', keep);
