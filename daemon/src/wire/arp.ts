@@ -9,7 +9,7 @@
  *    | sender MAC           | sender IP      | target MAC           | target IP      |
  *    +----------------------+----------------+----------------------+----------------+
  */
-import { get16, get32, put16, put32 } from './bytes.js';
+import { copy, get16, get32, put16, put32 } from './bytes.js';
 import * as ethernet from './ethernet.js';
 
 export const LEN = 28;
@@ -41,6 +41,15 @@ export const operation = (b: Uint8Array, at: number): number => get16(b, at + OP
 export const senderIp = (b: Uint8Array, at: number): number => get32(b, at + SENDER_IP);
 /** Address asked for or answered to. */
 export const targetIp = (b: Uint8Array, at: number): number => get32(b, at + TARGET_IP);
+
+/** Turns the request at `at` into the reply that says its target is at the 6 bytes of `mac`. */
+export function turnIntoReply(b: Uint8Array, at: number, mac: Uint8Array): void {
+  const target = targetIp(b, at);
+  put16(b, at + OPERATION, REPLY);
+  copy(b, at + SENDER_MAC, at + TARGET_MAC, TARGET_MAC - SENDER_MAC);
+  ethernet.putAddress(b, at + SENDER_MAC, mac);
+  put32(b, at + SENDER_IP, target);
+}
 
 /** Writes a whole packet; the MAC addresses are the first 6 bytes of `senderMac` and `targetMac`. */
 export function write(

@@ -22,6 +22,9 @@ export const TYPE_VLAN = 0x8100;
 export const TYPE_SERVICE_VLAN = 0x88a8;
 export const TYPE_IPV6 = 0x86dd;
 
+/** The address of everybody. */
+export const BROADCAST = new Uint8Array(6).fill(0xff);
+
 /** Whether a whole header lies in [at, end). Ask once; the accessors below do not ask again. */
 export const fits = (at: number, end: number): boolean => at + LEN <= end;
 /** EtherType; of a tagged frame that of the outer tag. */

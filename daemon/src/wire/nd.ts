@@ -92,6 +92,13 @@ export function writeAdvertisement(b: Uint8Array, at: number, flags: number, tar
   writeNeighbour(b, at, NEIGHBOUR_ADVERTISEMENT, flags, target);
 }
 
+/** Turns the solicitation at `at` into the advertisement about its target, without options. */
+export function turnIntoAdvertisement(b: Uint8Array, at: number, flags: number): void {
+  put16(b, at, NEIGHBOUR_ADVERTISEMENT << 8);
+  put16(b, at + 2, 0);
+  put32(b, at + FLAGS, flags << 24);
+}
+
 function writeNeighbour(b: Uint8Array, at: number, type: number, flags: number, target: Uint8Array): void {
   put16(b, at, type << 8);
   put16(b, at + 2, 0);
@@ -123,12 +130,15 @@ export function writeRouterAdvertisement(b: Uint8Array, at: number, r: RouterAdv
   put32(b, at + 12, 0);
 }
 
+/** Length of a link-layer address option for Ethernet. */
+export const MAC_OPTION_LEN = 8;
+
 /** Writes a link-layer address option (OPTION_SOURCE_MAC or OPTION_TARGET_MAC); returns the offset behind it. */
 export function writeMacOption(b: Uint8Array, at: number, type: number, mac: Uint8Array): number {
   b[at] = type;
   b[at + 1] = 1;
   ethernet.putAddress(b, at + 2, mac);
-  return at + 8;
+  return at + MAC_OPTION_LEN;
 }
 
 /** Writes an MTU option; returns the offset behind it. */
