@@ -1,0 +1,19 @@
+/** What the stages learnt about the frame in hand. One object for all frames: the datapath runs each to completion. */
+export class Packet {
+  /** Interface the frame came in by; -1: made by the datapath itself. */
+  vif = -1;
+  vrf = 0;
+  /** Offset of the Ethernet header in the arena, and of the first byte behind the frame. */
+  at = 0;
+  end = 0;
+  /** Type behind all VLAN tags, and offset of what it announces. */
+  etherType = 0;
+  l3At = 0;
+  tagged = false;
+  /** Upper protocol and its offset; l4At is 0 where there is none to see (fragments behind the first, unknown extension headers). */
+  protocol = 0;
+  l4At = 0;
+  /** What the frame counts as: segments of a super-frame, bytes on the wire. */
+  packets = 1;
+  bytes = 0;
+}

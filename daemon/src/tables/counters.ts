@@ -1,0 +1,184 @@
+import { DROP_REASONS } from '../packet/drop.js';
+
+/**
+ * Every counter of the datapath, in one file mapped by the worker that counts and by the threads that read. All values are
+ * Float64 (exact to 2^53), each written by one thread only, so no reader ever stops the worker.
+ *
+ *    +--------+-------------------------+-------------------------+---------------------+
+ *    | header | drops of all interfaces | one block per interface | one block per VRF   | one word per bridge slot
+ *    +--------+-------------------------+-------------------------+---------------------+
+ */
+const MAGIC = 0x76726f75; // "vrou"
+const VERSION = 1;
+
+/** Room for drop reasons, more than there are, so that a new reason does not move anything. */
+const DROP_WORDS = 64;
+
+/** Words of the header. */
+export const HEADER = {
+  magic: 0,
+  version: 1,
+  /** Milliseconds since the epoch of the worker's last round. */
+  heartbeat: 2,
+  /** Sequence number of the last table change applied. */
+  applied: 3,
+  /** Packets the datapath made itself (ARP and ND answers). */
+  generated: 4,
+  /** Additional packets made by flooding and trapping. */
+  copied: 5,
+  /** Packets answered, therefore gone without being sent or dropped. */
+  consumed: 6,
+  /** What interfaces that are gone had received and sent. */
+  retiredReceived: 7,
+  retiredSent: 8,
+  words: 64,
+} as const;
+
+/** Words of an interface's block. `packets` counts a super-frame as its segments, `bytes` as on the wire, Ethernet included. */
+export const VIF = {
+  rxPackets: 0,
+  rxBytes: 1,
+  rxErrors: 2,
+  txPackets: 3,
+  txBytes: 4,
+  txErrors: 5,
+  rxSuperFrames: 6,
+  txSuperFrames: 7,
+  drops: 8,
+  words: 8 + DROP_WORDS,
+} as const;
+
+/** Counters of one VRF in the order and wording of `vrfstats`. */
+export const VRF_STAT_TEXT = {
+  discards: 'Discards',
+  resolves: 'Resolves',
+  receives: 'Receives',
+  l2Receives: 'L2 Receives',
+  vrfTranslates: 'Vrf Translates',
+  unknownUnicastFloods: 'Unknown Unicast Floods',
+  ecmpComposites: 'Ecmp Composites',
+  l2McastComposites: 'L2 Mcast Composites',
+  fabricComposites: 'Fabric Composites',
+  encapComposites: 'Encap Composites',
+  evpnComposites: 'Evpn Composites',
+  udpTunnels: 'Udp Tunnels',
+  udpMplsTunnels: 'Udp Mpls Tunnels',
+  greMplsTunnels: 'Gre Mpls Tunnels',
+  vxlanTunnels: 'Vxlan Tunnels',
+  pbbTunnels: 'Pbb Tunnels',
+  l2Encaps: 'L2 Encaps',
+  encaps: 'Encaps',
+  gros: 'GROs',
+  diags: 'Diags',
+  arpVirtualProxys: 'Arp Virtual Proxys',
+  arpVirtualStitchs: 'Arp Virtual Stitchs',
+  arpVirtualFloods: 'Arp Virtual Floods',
+  arpPhysicalStitchs: 'Arp Physical Stitchs',
+  arpTorProxys: 'Arp Tor Proxys',
+  arpPhysicalFloods: 'Arp Physical Floods',
+} as const;
+export type VrfStat = keyof typeof VRF_STAT_TEXT;
+export const VRF_STATS = Object.keys(VRF_STAT_TEXT) as readonly VrfStat[];
+/** Word of each counter in a VRF's block. */
+export const VRF_STAT = Object.fromEntries(VRF_STATS.map((stat, index) => [stat, index])) as {
+  readonly [S in VrfStat]: number;
+};
+const VRF_WORDS = 32;
+
+const MAX_VIFS = 4352;
+const MAX_VRFS = 4096;
+
+export class Counters {
+  readonly words: Float64Array;
+  readonly #bridgeSlots: number;
+
+  /** @param memory at least `bytesFor(bridgeSlots)` bytes; counts of an earlier run of the same layout are kept. */
+  constructor(memory: ArrayBuffer | SharedArrayBuffer, bridgeSlots: number) {
+    this.words = new Float64Array(memory);
+    this.#bridgeSlots = bridgeSlots;
+    if (this.words[HEADER.magic] === MAGIC && this.words[HEADER.version] === VERSION) return;
+    this.words.fill(0);
+    this.words[HEADER.magic] = MAGIC;
+    this.words[HEADER.version] = VERSION;
+  }
+
+  static bytesFor(bridgeSlots: number): number {
+    return 8 * (vrfAt(MAX_VRFS) + bridgeSlots);
+  }
+
+  /** Counters for a test or a tool: not shared with anybody. */
+  static inMemory(bridgeSlots: number): Counters {
+    return new Counters(new ArrayBuffer(Counters.bytesFor(bridgeSlots)), bridgeSlots);
+  }
+
+  /** First word of an interface's block. */
+  vifAt(vif: number): number {
+    return HEADER.words + DROP_WORDS + vif * VIF.words;
+  }
+
+  /** First word of a VRF's block. */
+  vrfAt(vrf: number): number {
+    return vrfAt(vrf);
+  }
+
+  /** Word of a bridge slot. */
+  bridgeAt(slot: number): number {
+    return vrfAt(MAX_VRFS) + slot;
+  }
+
+  /** Counts `packets` dropped for the reason with this index, in total and for the interface (vif < 0: none). */
+  drop(vif: number, reason: number, packets: number): void {
+    this.words[HEADER.words + reason] += packets;
+    if (vif >= 0) this.words[this.vifAt(vif) + VIF.drops + reason] += packets;
+  }
+
+  totalDrops(reason: number): number {
+    return this.words[HEADER.words + reason];
+  }
+
+  vifDrops(vif: number, reason: number): number {
+    return this.words[this.vifAt(vif) + VIF.drops + reason];
+  }
+
+  /** Sum of all drops of one interface. */
+  vifDropSum(vif: number): number {
+    let drops = 0;
+    for (let reason = 0; reason < DROP_REASONS.length; reason++) drops += this.vifDrops(vif, reason);
+    return drops;
+  }
+
+  /** Forgets an interface that is gone; what it carried stays in the books. */
+  retireVif(vif: number): void {
+    const at = this.vifAt(vif);
+    this.words[HEADER.retiredReceived] += this.words[at + VIF.rxPackets];
+    this.words[HEADER.retiredSent] += this.words[at + VIF.txPackets];
+    this.words.fill(0, at, at + VIF.words);
+  }
+
+  retireVrf(vrf: number): void {
+    this.words.fill(0, vrfAt(vrf), vrfAt(vrf) + VRF_WORDS);
+  }
+
+  clearBridge(slot: number): void {
+    if (slot >= 0 && slot < this.#bridgeSlots) this.words[this.bridgeAt(slot)] = 0;
+  }
+
+  /** received + generated + copied = sent + dropped + consumed, in packets. */
+  books(): Record<'received' | 'generated' | 'copied' | 'sent' | 'dropped' | 'consumed', number> {
+    const w = this.words;
+    let received = w[HEADER.retiredReceived];
+    let sent = w[HEADER.retiredSent];
+    for (let vif = 0; vif < MAX_VIFS; vif++) {
+      received += w[this.vifAt(vif) + VIF.rxPackets];
+      sent += w[this.vifAt(vif) + VIF.txPackets];
+    }
+    let dropped = 0;
+    for (let reason = 0; reason < DROP_REASONS.length; reason++) dropped += this.totalDrops(reason);
+    const { generated, copied, consumed } = HEADER;
+    return { received, generated: w[generated], copied: w[copied], sent, dropped, consumed: w[consumed] };
+  }
+}
+
+function vrfAt(vrf: number): number {
+  return HEADER.words + DROP_WORDS + MAX_VIFS * VIF.words + vrf * VRF_WORDS;
+}

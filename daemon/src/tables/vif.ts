@@ -1,0 +1,59 @@
+import { parseMac } from '../wire/addr.js';
+import type { VifRecord } from './records.js';
+
+/** A virtual interface as the datapath sees it: the agent's record, and what the port behind it can do. */
+export class Vif {
+  readonly id: number;
+  record: VifRecord;
+  readonly mac = new Uint8Array(6);
+  type = 0;
+  flags = 0;
+  vrf = 0;
+  mcastVrf = 0;
+  /** Whether the port takes virtio-net headers: super-frames and partial checksums pass as they are. */
+  offloads = true;
+  /** Tokens left for frames to the agent, and when they were last refilled (ms). */
+  tokens = 0;
+  refilledAt = 0;
+
+  constructor(record: VifRecord) {
+    this.id = record.id;
+    this.record = record;
+    this.set(record);
+  }
+
+  set(record: VifRecord): void {
+    this.record = record;
+    this.mac.set(parseMac(record.mac));
+    this.type = record.type;
+    this.flags = record.flags;
+    this.vrf = record.vrf;
+    this.mcastVrf = record.mcastVrf;
+  }
+}
+
+/** Interfaces by index. */
+export class VifTable {
+  readonly #vifs: (Vif | undefined)[] = [];
+
+  set(record: VifRecord): void {
+    const vif = this.#vifs[record.id];
+    if (vif) vif.set(record);
+    else this.#vifs[record.id] = new Vif(record);
+  }
+
+  delete(id: number): boolean {
+    const known = this.#vifs[id] !== undefined;
+    this.#vifs[id] = undefined;
+    return known;
+  }
+
+  get(id: number): Vif | undefined {
+    return this.#vifs[id];
+  }
+
+  /** In ascending index. */
+  *entries(): IterableIterator<Vif> {
+    for (const vif of this.#vifs) if (vif) yield vif;
+  }
+}
