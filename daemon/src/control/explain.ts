@@ -1,0 +1,70 @@
+import type * as z from 'zod';
+import { RefusedError } from './refused.js';
+
+type Issue = z.core.$ZodIssue;
+
+/** Turns what a validator found into the refusal a user reads: `subject: path: VALUE problem; what to do`. */
+export function explain(issue: Issue, raw: unknown, subject: string): RefusedError {
+  if (issue.code === 'unrecognized_keys') {
+    return RefusedError.field(
+      'invalid',
+      subject,
+      pathText([...issue.path, issue.keys[0]]),
+      'is not a field of this resource',
+    );
+  }
+  return RefusedError.field('invalid', subject, pathText(issue.path), problemText(issue, valueAt(raw, issue.path)));
+}
+
+/** `['spec', 'subnets', 0, 'prefix']` as `spec.subnets[0].prefix`. */
+export function pathText(path: readonly PropertyKey[]): string {
+  return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i === 0 ? '' : '.'}${String(key)}`)).join('');
+}
+
+function problemText(issue: Issue, value: unknown): string {
+  if (value === undefined && issue.code !== 'custom') return 'is missing';
+  const shown = JSON.stringify(value);
+  switch (issue.code) {
+    case 'custom':
+      return issue.message;
+    case 'invalid_type':
+      return `${shown} is not ${TYPE_TEXT[issue.expected] ?? `a ${issue.expected}`}`;
+    case 'invalid_value':
+      return `${shown} is not known; use ${issue.values.map(String).join(', ')}`;
+    case 'too_small':
+      return issue.origin === 'array'
+        ? 'is empty; name at least one or leave it out'
+        : `${shown} is too small; use ${issue.minimum} or more`;
+    case 'too_big':
+      return `${shown} is too large; use ${issue.maximum} or less`;
+    case 'invalid_union':
+      return unionText(issue, value);
+    default:
+      return `${shown} is not valid`;
+  }
+}
+
+/** Of a choice by `type`, the types; of any other, what its most telling branch says. */
+function unionText(issue: Extract<Issue, { code: 'invalid_union' }>, value: unknown): string {
+  const { options } = issue as { readonly options?: readonly unknown[] };
+  if (options !== undefined) return `${JSON.stringify(value)} is not known; use ${options.map(String).join(', ')}`;
+  const found = issue.errors.flat();
+  return problemText(found.find((branch) => branch.code !== 'invalid_type') ?? found[0], value);
+}
+
+const TYPE_TEXT: Readonly<Partial<Record<string, string>>> = {
+  string: 'text; put it in quotes',
+  int: 'a whole number',
+  boolean: 'true or false',
+  object: 'a mapping',
+  record: 'a mapping',
+  array: 'a list',
+};
+
+function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) =>
+      typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined,
+    raw,
+  );
+}

@@ -1,0 +1,141 @@
+import * as z from 'zod';
+import { explain } from './explain.js';
+import { namePart, reference, uuid } from './fields.js';
+import { DEFAULT_SCOPE, fullName, splitName, type Scope } from './names.js';
+import { RefusedError } from './refused.js';
+import { virtualMachineInterfaceSpec, type VirtualMachineInterfaceStatus } from './virtual-machine-interface.js';
+import { virtualNetworkSpec, type VirtualNetworkStatus } from './virtual-network.js';
+
+/**
+ * The resources users write, one YAML document each: `{apiVersion, kind, metadata, spec}`. What these validators let
+ * through is complete (defaults filled in) and canonical, so that two documents meaning the same compare equal.
+ */
+export const API_VERSION = 'vrouter/v1';
+
+const metadata = z
+  .strictObject({
+    name: reference.describe('NAME, or DOMAIN:PROJECT:NAME'),
+    project: namePart.optional().describe(`Default: ${DEFAULT_SCOPE.project}`),
+    domain: namePart.optional().describe(`Default: ${DEFAULT_SCOPE.domain}`),
+    labels: z.record(z.string(), z.string()).default({}),
+    uuid: uuid.optional().describe('Default: version 5, of kind and full name'),
+  })
+  .transform((given, context) => {
+    const scope = { domain: given.domain ?? DEFAULT_SCOPE.domain, project: given.project ?? DEFAULT_SCOPE.project };
+    const parts = splitName(given.name, scope) ?? { ...scope, name: given.name };
+    for (const part of ['domain', 'project'] as const) {
+      if (given[part] === undefined || given[part] === parts[part]) continue;
+      context.addIssue({
+        code: 'custom',
+        path: [part],
+        message: `"${given[part]}" is not that of the name, ${given.name}`,
+      });
+    }
+    return { ...parts, labels: given.labels, ...(given.uuid === undefined ? {} : { uuid: given.uuid }) };
+  });
+
+/** `status` is what `vrouter get` prints; it may come back, and is not read. */
+const document = <K extends string, S extends z.ZodType>(kind: K, spec: S) =>
+  z.strictObject({
+    apiVersion: z.literal(API_VERSION),
+    kind: z.literal(kind),
+    metadata,
+    spec,
+    status: z.unknown().optional(),
+  });
+
+/** The validator of each kind. Objects of an earlier kind never refer to those of a later one. */
+export const VALIDATORS = {
+  VirtualNetwork: document('VirtualNetwork', virtualNetworkSpec),
+  VirtualMachineInterface: document('VirtualMachineInterface', virtualMachineInterfaceSpec).transform((given) => ({
+    ...given,
+    spec: { ...given.spec, virtualNetwork: resolve(given.spec.virtualNetwork, given.metadata) },
+  })),
+} as const;
+
+export type Kind = keyof typeof VALIDATORS;
+export const KINDS = Object.keys(VALIDATORS) as readonly Kind[];
+
+export type ResourceOf<K extends Kind> = Omit<z.output<(typeof VALIDATORS)[K]>, 'status'>;
+export type VirtualNetwork = ResourceOf<'VirtualNetwork'>;
+export type VirtualMachineInterface = ResourceOf<'VirtualMachineInterface'>;
+/** One valid document. */
+export type Resource = { [K in Kind]: ResourceOf<K> }[Kind];
+export type Metadata = Resource['metadata'];
+
+/** What is decided when an object is applied, kept with it and never written by users. */
+export interface StatusOf {
+  readonly VirtualNetwork: VirtualNetworkStatus;
+  readonly VirtualMachineInterface: VirtualMachineInterfaceStatus;
+}
+
+/** An object by kind and full name. */
+export interface ObjectRef {
+  readonly kind: Kind;
+  readonly name: string;
+}
+
+/**
+ * Reads one document. `position` (from 1) names it while it has no name of its own. Throws RefusedError with the path of
+ * the first field that is wrong.
+ */
+export function parseDocument(raw: unknown, position = 1): Resource {
+  const kind = kindOf(raw, position);
+  const result = VALIDATORS[kind].safeParse(raw);
+  if (!result.success) throw explain(result.error.issues[0], raw, subjectOf(raw, kind, position));
+  const { apiVersion, metadata, spec } = result.data;
+  return { apiVersion, kind, metadata, spec } as Resource;
+}
+
+/** Which object a document is about, without looking at its spec. Throws RefusedError. */
+export function parseReference(raw: unknown, position = 1): ObjectRef {
+  const kind = kindOf(raw, position);
+  const result = z.looseObject({ metadata }).safeParse(raw);
+  if (!result.success) throw explain(result.error.issues[0], raw, subjectOf(raw, kind, position));
+  return { kind, name: fullName(result.data.metadata) };
+}
+
+/** Which object a user means by kind and short or full name. Throws RefusedError. */
+export function namedObject(kind: string, name: string): ObjectRef {
+  const parts = splitName(name, DEFAULT_SCOPE);
+  if (parts === undefined)
+    throw new RefusedError('invalid', `${JSON.stringify(name)} is not a name; use NAME or DOMAIN:PROJECT:NAME`);
+  return { kind: knownKind(kind, ''), name: fullName(parts) };
+}
+
+/** How messages name an object: `VirtualNetwork/blue`, in full where it is not of the default domain and project. */
+export function subject({ kind, name }: ObjectRef): string {
+  const scope = `${DEFAULT_SCOPE.domain}:${DEFAULT_SCOPE.project}:`;
+  return `${kind}/${name.startsWith(scope) ? name.slice(scope.length) : name}`;
+}
+
+function kindOf(raw: unknown, position: number): Kind {
+  const unnamed = `document ${position}`;
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+    throw new RefusedError('invalid', `${unnamed}: is not a resource; write apiVersion, kind, metadata and spec`, '');
+  }
+  const { kind } = raw as { kind?: unknown };
+  if (kind === undefined)
+    throw RefusedError.field('invalid', unnamed, 'kind', `is missing; use one of ${KINDS.join(', ')}`);
+  return knownKind(kind, `${unnamed}: kind: `);
+}
+
+function knownKind(kind: unknown, where: string): Kind {
+  const known = KINDS.find((k) => k === kind);
+  if (known !== undefined) return known;
+  throw new RefusedError(
+    'invalid',
+    `${where}${JSON.stringify(kind)} is not a kind; use one of ${KINDS.join(', ')}`,
+    'kind',
+  );
+}
+
+function subjectOf(raw: unknown, kind: Kind, position: number): string {
+  const { metadata: given } = raw as { metadata?: { name?: unknown } | null };
+  return typeof given?.name === 'string' ? `${kind}/${given.name}` : `document ${position} (${kind})`;
+}
+
+function resolve(text: string, scope: Scope): string {
+  const parts = splitName(text, scope);
+  return parts === undefined ? text : fullName(parts);
+}
