@@ -1,0 +1,57 @@
+#include "arena.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+namespace {
+
+constexpr uint64_t PAGE = 4096;
+constexpr uint64_t ARENA_MAX = uint64_t{1} << 31;
+
+uint64_t toPage(uint64_t bytes) { return (bytes + PAGE - 1) / PAGE * PAGE; }
+
+bool within(uint32_t value, uint32_t least, uint32_t most) { return value >= least && value <= most; }
+
+bool acceptable(const ArenaSizes &s) {
+  return within(s.rxSlots, 1, 1024) && within(s.slotBytes, 2048, 1 << 20) && s.slotBytes % 64 == 0 &&
+         within(s.txQueue, 1, 65536) && within(s.ports, 1, 65536);
+}
+
+}  // namespace
+
+Failure Arena::create(const ArenaSizes &sizes, std::shared_ptr<Arena> *out) {
+  if (!acceptable(sizes)) return {EINVAL, "arena"};
+  std::shared_ptr<Arena> arena(new Arena(sizes));
+  const uint64_t rxAt = CTL_WORDS * sizeof(int32_t);
+  const uint64_t txAt = rxAt + uint64_t{sizes.rxSlots} * RX_WORDS * sizeof(int32_t);
+  const uint64_t countersAt = (txAt + uint64_t{sizes.txQueue} * TX_WORDS * sizeof(int32_t) + 7) / 8 * 8;
+  const uint64_t slotsAt = toPage(countersAt + uint64_t{sizes.ports} * COUNTER_WORDS * sizeof(double));
+  const uint64_t scratchAt = toPage(slotsAt + uint64_t{sizes.rxSlots} * sizes.slotBytes);
+  const uint64_t ringsAt = toPage(scratchAt + sizes.scratchBytes);
+  const uint64_t bytes = ringsAt + sizes.ringBytes;
+  if (bytes >= ARENA_MAX) return {EINVAL, "arena"};
+
+  void *base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (base == MAP_FAILED) return {errno, "mmap"};
+  arena->base_ = static_cast<uint8_t *>(base);
+  arena->bytes_ = bytes;
+  arena->rxAt_ = static_cast<uint32_t>(rxAt);
+  arena->txAt_ = static_cast<uint32_t>(txAt);
+  arena->countersAt_ = static_cast<uint32_t>(countersAt);
+  arena->slotsAt_ = static_cast<uint32_t>(slotsAt);
+  arena->scratchAt_ = static_cast<uint32_t>(scratchAt);
+  arena->ringsAt_ = static_cast<uint32_t>(ringsAt);
+  *out = std::move(arena);
+  return {};
+}
+
+Arena::~Arena() {
+  if (base_) munmap(base_, bytes_);
+}
+
+bool Arena::holdsFrame(int32_t at, int32_t length) const {
+  if (at < 0 || length <= 0) return false;
+  const uint64_t from = static_cast<uint64_t>(at);
+  const uint64_t end = from + static_cast<uint64_t>(length);
+  return from >= uint64_t{slotsAt_} + VNET_LEN && end <= ringsAt_;
+}

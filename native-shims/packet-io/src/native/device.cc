@@ -1,0 +1,93 @@
+#include "device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include <algorithm>
+
+namespace {
+
+/** While ports stay busy, the idle ones are asked for every so many steps: often enough for them, cheap for the busy. */
+constexpr uint32_t STEPS_PER_POLL = 4;
+
+Failure setNonBlocking(int fd) {
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return {errno, "fcntl"};
+  return {};
+}
+
+}  // namespace
+
+Failure Device::create(const ArenaSizes &sizes, uint32_t rxQuota, std::unique_ptr<Device> *out) {
+  if (rxQuota == 0) return {EINVAL, "rxQuota"};
+  std::shared_ptr<Arena> arena;
+  if (const Failure failure = Arena::create(sizes, &arena)) return failure;
+  std::unique_ptr<Device> device(new Device(std::move(arena), rxQuota));
+  if (const Failure failure = device->poller_.open()) return failure;
+  *out = std::move(device);
+  return {};
+}
+
+Device::Device(std::shared_ptr<Arena> arena, uint32_t rxQuota)
+    : arena_(std::move(arena)),
+      ports_(arena_->sizes.ports),
+      poller_(&ports_),
+      receiver_(arena_, rxQuota),
+      transmitter_(arena_, &ports_) {}
+
+uint32_t Device::step(uint32_t queued, int timeoutMs) {
+  flush(queued);
+  receiver_.begin();
+  bool woken = false;
+  // Ports known to have frames come first, without asking epoll, but others get their turn between.
+  if (poller_.queued() > 0) {
+    if (++stepsSincePoll_ >= STEPS_PER_POLL) {
+      stepsSincePoll_ = 0;
+      woken = poller_.poll(0);
+    }
+    readHotPorts();
+  }
+  if (receiver_.frames() == 0 && poller_.queued() == 0) {
+    stepsSincePoll_ = 0;
+    woken |= poller_.poll(woken ? 0 : timeoutMs);
+    readHotPorts();
+  }
+  arena_->ctl()[CTL_WOKEN] = woken ? 1 : 0;
+  return receiver_.frames();
+}
+
+void Device::flush(uint32_t queued) {
+  const uint32_t failed = transmitter_.flush(std::min(queued, arena_->sizes.txQueue));
+  arena_->ctl()[CTL_FAILED] = static_cast<int32_t>(failed);
+}
+
+/** Reads each queued port once, in order; what was not read empty goes to the end. */
+void Device::readHotPorts() {
+  for (uint32_t left = poller_.queued(); left > 0 && !receiver_.full(); left--) {
+    const uint32_t id = poller_.take();
+    const After after = receiver_.read(id, &ports_[id]);
+    if (after == After::more) poller_.putBack(id);
+    if (after == After::gone) poller_.remove(id);
+  }
+}
+
+Failure Device::attach(uint32_t id, int fd, PortKind kind, bool vnetHeader) {
+  if (id >= ports_.size()) return {EINVAL, "attach"};
+  Port &port = ports_[id];
+  if (port.kind != PortKind::none) return {EEXIST, "attach"};
+  if (const Failure failure = setNonBlocking(fd)) return failure;
+  port = Port{};
+  port.fd = fd;
+  if (const Failure failure = poller_.add(id)) return failure;
+  port.kind = kind;
+  port.vnetHeader = vnetHeader;
+  double *counters = arena_->counters(id);
+  std::fill(counters, counters + COUNTER_WORDS, 0.0);
+  return {};
+}
+
+void Device::detach(uint32_t id) {
+  if (id >= ports_.size() || ports_[id].kind == PortKind::none) return;
+  poller_.remove(id);
+  ports_[id] = Port{};
+}

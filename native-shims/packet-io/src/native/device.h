@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "arena.h"
+#include "poller.h"
+#include "port.h"
+#include "receive.h"
+#include "transmit.h"
+
+/** A set of ports behind one batched call: the order of sending, receiving and waiting. Used by one thread. */
+class Device {
+ public:
+  static Failure create(const ArenaSizes &sizes, uint32_t rxQuota, std::unique_ptr<Device> *out);
+
+  /**
+   * Sends the first `queued` tx descriptors, then reads frames, waiting at most `timeoutMs` when none is there. Returns how many
+   * rx descriptors it wrote; ctl holds the rest of the outcome.
+   */
+  uint32_t step(uint32_t queued, int timeoutMs);
+  void flush(uint32_t queued);
+
+  /** Starts reading a descriptor; it becomes non-blocking and must stay open until detach. */
+  Failure attach(uint32_t port, int fd, PortKind kind, bool vnetHeader);
+  /** Ends reading. Harmless on a port that is not attached. */
+  void detach(uint32_t port);
+
+  const std::shared_ptr<Arena> &arena() const { return arena_; }
+  int wakeFd() const { return poller_.wakeFd(); }
+
+ private:
+  Device(std::shared_ptr<Arena> arena, uint32_t rxQuota);
+  void readHotPorts();
+
+  std::shared_ptr<Arena> arena_;
+  std::vector<Port> ports_;
+  Poller poller_;
+  Receiver receiver_;
+  Transmitter transmitter_;
+  uint32_t stepsSincePoll_ = 0;
+};

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "failure.h"
+
+/**
+ * Opens a packet socket on an interface: every protocol, received frames only, with VLAN tags told as ancillary data and, if asked
+ * for, a virtio-net header in front of each frame. Non-blocking. Buffers of `receiveBuffer` bytes need CAP_NET_ADMIN; without it
+ * the system's limit holds.
+ */
+Failure openPacketSocket(int ifindex, bool vnetHeader, int receiveBuffer, int *out);

@@ -1,0 +1,164 @@
+#include "receive.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace {
+
+/** Errors in a row, without a frame between them, after which a descriptor is given up. */
+constexpr uint8_t ERRORS_MAX = 64;
+
+/** Offsets in a virtio-net header (little-endian, virtio 1.x section 5.1.6). */
+constexpr uint32_t VNET_FLAGS = 0, VNET_HDR_LEN = 2, VNET_CSUM_START = 6;
+constexpr uint8_t VNET_NEEDS_CSUM = 1;
+constexpr uint32_t ADDRESSES_LEN = 12;
+
+void add16(uint8_t *p, uint32_t n) {
+  const uint32_t value = p[0] + (uint32_t{p[1]} << 8) + n;
+  p[0] = static_cast<uint8_t>(value);
+  p[1] = static_cast<uint8_t>(value >> 8);
+}
+
+/**
+ * Puts a VLAN tag back in that the kernel delivered beside the frame. The virtio-net header and the addresses move to the front,
+ * into the 4 bytes kept free for this. Returns the new start of the frame.
+ */
+uint8_t *insertVlan(uint8_t *frame, uint16_t tpid, uint16_t tci) {
+  uint8_t *vnet = frame - VNET_LEN;
+  memmove(vnet - VLAN_LEN, vnet, VNET_LEN + ADDRESSES_LEN);
+  frame -= VLAN_LEN;
+  vnet -= VLAN_LEN;
+  frame[12] = static_cast<uint8_t>(tpid >> 8);
+  frame[13] = static_cast<uint8_t>(tpid);
+  frame[14] = static_cast<uint8_t>(tci >> 8);
+  frame[15] = static_cast<uint8_t>(tci);
+  if (vnet[VNET_FLAGS] & VNET_NEEDS_CSUM) add16(vnet + VNET_CSUM_START, VLAN_LEN);
+  if (vnet[VNET_HDR_LEN] | vnet[VNET_HDR_LEN + 1]) add16(vnet + VNET_HDR_LEN, VLAN_LEN);
+  return frame;
+}
+
+/** The tag of a message: TPID above TCI, 0 when it has none. */
+uint32_t vlanOf(msghdr *message) {
+  for (cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+    if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA) continue;
+    tpacket_auxdata aux;
+    memcpy(&aux, CMSG_DATA(c), sizeof aux);
+    if (!(aux.tp_status & TP_STATUS_VLAN_VALID)) return 0;
+    const uint32_t tpid = aux.tp_status & TP_STATUS_VLAN_TPID_VALID ? aux.tp_vlan_tpid : ETH_P_8021Q;
+    return tpid << 16 | aux.tp_vlan_tci;
+  }
+  return 0;
+}
+
+}  // namespace
+
+Receiver::Receiver(std::shared_ptr<Arena> arena, uint32_t quota)
+    : arena_(std::move(arena)),
+      quota_(quota),
+      messages_(arena_->sizes.rxSlots),
+      vectors_(arena_->sizes.rxSlots),
+      controls_(arena_->sizes.rxSlots) {
+  for (uint32_t i = 0; i < arena_->sizes.rxSlots; i++) {
+    messages_[i] = {};
+    messages_[i].msg_hdr.msg_iov = &vectors_[i];
+    messages_[i].msg_hdr.msg_iovlen = 1;
+    messages_[i].msg_hdr.msg_control = &controls_[i];
+  }
+}
+
+void Receiver::begin() {
+  frames_ = 0;
+  slotsUsed_ = 0;
+}
+
+uint32_t Receiver::budget() const { return std::min(quota_, arena_->sizes.rxSlots - slotsUsed_); }
+
+After Receiver::read(uint32_t id, Port *port) {
+  return port->kind == PortKind::tap ? readTap(id, port, budget()) : readPacketSocket(id, port, budget());
+}
+
+After Receiver::readTap(uint32_t id, Port *port, uint32_t budget) {
+  const uint32_t header = port->vnetHeader ? VNET_LEN : 0;
+  const size_t room = arena_->sizes.slotBytes - FRAME_AT + header;
+  for (uint32_t i = 0; i < budget; i++) {
+    uint8_t *frame = arena_->slot(slotsUsed_) + FRAME_AT;
+    const ssize_t got = ::read(port->fd, frame - header, room);
+    if (got <= 0) return onError(id, port, got == 0 ? EIO : errno);
+    port->errorsInRow = 0;
+    // A read that fills the slot may have lost its end: read() does not tell.
+    if (static_cast<size_t>(got) == room || static_cast<uint32_t>(got) <= header) {
+      countError(id, EMSGSIZE);
+      continue;
+    }
+    if (!port->vnetHeader) memset(frame - VNET_LEN, 0, VNET_LEN);
+    slotsUsed_++;
+    describe(id, frame, static_cast<uint32_t>(got) - header);
+  }
+  return After::more;
+}
+
+After Receiver::readPacketSocket(uint32_t id, Port *port, uint32_t budget) {
+  const uint32_t header = port->vnetHeader ? VNET_LEN : 0;
+  const uint32_t first = slotsUsed_;
+  for (uint32_t i = first; i < first + budget; i++) {
+    vectors_[i].iov_base = arena_->slot(i) + FRAME_AT - header;
+    vectors_[i].iov_len = arena_->sizes.slotBytes - FRAME_AT + header;
+    messages_[i].msg_hdr.msg_controllen = sizeof(Control);
+  }
+  const int got = recvmmsg(port->fd, &messages_[first], budget, MSG_DONTWAIT, nullptr);
+  if (got < 0) return onError(id, port, errno);
+  port->errorsInRow = 0;
+  slotsUsed_ += static_cast<uint32_t>(got);
+  for (uint32_t i = first; i < slotsUsed_; i++) takeMessage(id, *port, i);
+  return static_cast<uint32_t>(got) < budget ? After::drained : After::more;
+}
+
+void Receiver::takeMessage(uint32_t id, const Port &port, uint32_t slot) {
+  const uint32_t header = port.vnetHeader ? VNET_LEN : 0;
+  mmsghdr &message = messages_[slot];
+  if (message.msg_hdr.msg_flags & MSG_TRUNC || message.msg_len <= header) return countError(id, EMSGSIZE);
+
+  uint8_t *frame = arena_->slot(slot) + FRAME_AT;
+  uint32_t length = message.msg_len - header;
+  if (!port.vnetHeader) memset(frame - VNET_LEN, 0, VNET_LEN);
+  const uint32_t vlan = vlanOf(&message.msg_hdr);
+  if (vlan && length >= ADDRESSES_LEN) {
+    frame = insertVlan(frame, static_cast<uint16_t>(vlan >> 16), static_cast<uint16_t>(vlan));
+    length += VLAN_LEN;
+  }
+  describe(id, frame, length);
+}
+
+void Receiver::describe(uint32_t id, const uint8_t *frame, uint32_t length) {
+  int32_t *words = arena_->rx() + size_t{frames_} * RX_WORDS;
+  words[RX_PORT] = static_cast<int32_t>(id);
+  words[RX_AT] = static_cast<int32_t>(arena_->offset(frame));
+  words[RX_LENGTH] = static_cast<int32_t>(length);
+  frames_++;
+}
+
+void Receiver::countError(uint32_t id, int error) {
+  double *counters = arena_->counters(id);
+  counters[RX_ERRORS] += 1;
+  counters[LAST_ERRNO] = error;
+}
+
+/**
+ * What a failed read means. Some errors concern one frame (EINVAL: its offloads do not fit a virtio-net header) or pass by
+ * themselves (ENETDOWN, told once by a packet socket whose interface went down); some mean that the device was deleted.
+ */
+After Receiver::onError(uint32_t id, Port *port, int error) {
+  if (error == EAGAIN) return After::drained;
+  if (error == EINTR) return After::more;
+  countError(id, error);
+  if (error == ENETDOWN) return After::drained;
+  const bool deleted = error == EBADFD || error == EBADF || error == EIO || error == ENODEV || error == ENXIO;
+  if (!deleted && ++port->errorsInRow < ERRORS_MAX) return After::more;
+  arena_->counters(id)[GONE] = 1;
+  return After::gone;
+}
