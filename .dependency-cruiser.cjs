@@ -31,7 +31,12 @@ module.exports = {
       from: { path: '^daemon/src/(wire|packet|tables|datapath|control|api|cli)/', pathNot: isTest },
       to: { path: '(^|/)(tuntap2|packet-io)(/|$)' },
     },
-    { name: 'testing-only-from-tests', severity: 'error', from: { path: '^daemon/src/', pathNot: [isTest, '^daemon/src/testing/'] }, to: { path: '^daemon/src/testing/' } },
+    {
+      name: 'testing-only-from-tests',
+      severity: 'error',
+      from: { path: '^daemon/src/', pathNot: [isTest, '^daemon/src/testing/'] },
+      to: { path: '^daemon/src/testing/' },
+    },
   ],
-  options: { tsConfig: { fileName: 'daemon/tsconfig.json' }, tsPreCompilationDeps: true, doNotFollow: { path: 'node_modules' } },
+  options: { tsPreCompilationDeps: true, doNotFollow: { path: 'node_modules' } },
 };

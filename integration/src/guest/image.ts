@@ -4,7 +4,8 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { run } from '../lab/process.js';
+import { UDHCPC_SCRIPT } from '../lab/dhcp.js';
+import { attempt, run } from '../lab/process.js';
 
 /** What QEMU boots. */
 export interface GuestImage {
@@ -14,6 +15,8 @@ export interface GuestImage {
 
 /** Kernel modules the guest loads, with what they need: a paravirtual network card on PCI. */
 const MODULES = ['virtio_pci', 'virtio_net'];
+/** The package of the guest's shell and tools; downloaded and not installed, for it cannot be installed beside `busybox`. */
+const BUSYBOX = 'busybox-static';
 /** Programs of the guest besides busybox, copied with the libraries they are linked to. */
 const PROGRAMS = ['/usr/bin/iperf3'];
 /** The line the guest prints when it takes commands. */
@@ -34,19 +37,6 @@ echo ${READY}
 exec sh
 `;
 
-/** What busybox udhcpc calls in the guest. */
-const UDHCPC_SCRIPT = `#!/bin/sh
-case "$1" in
-deconfig) ip address flush dev "$interface"; ip link set "$interface" up ;;
-bound | renew)
-  ip address flush dev "$interface"
-  [ -n "$mtu" ] && ip link set "$interface" mtu "$mtu"
-  ip address add "$ip/$mask" dev "$interface"
-  for gateway in $router; do ip route replace default via "$gateway" dev "$interface"; done
-  ;;
-esac
-`;
-
 const CACHE = fileURLToPath(new URL('../../../.tmp/guest/', import.meta.url));
 
 /**
@@ -54,9 +44,9 @@ const CACHE = fileURLToPath(new URL('../../../.tmp/guest/', import.meta.url));
  * version and kept in `.tmp/guest`. `progress` is told what takes time.
  */
 export async function guestImage(progress: (line: string) => void): Promise<GuestImage> {
-  const kernelPackage = await newestKernel();
-  const recipe = createHash('sha256').update(JSON.stringify([kernelPackage, MODULES, PROGRAMS, INIT, UDHCPC_SCRIPT]));
-  const directory = join(CACHE, recipe.digest('hex').slice(0, 16));
+  const kernelPackage = await newestKernel(progress);
+  const recipe = JSON.stringify([kernelPackage, MODULES, PROGRAMS, INIT, await readFile(UDHCPC_SCRIPT, 'utf8')]);
+  const directory = join(CACHE, createHash('sha256').update(recipe).digest('hex').slice(0, 16));
   const image = { kernel: join(directory, 'vmlinuz'), initrd: join(directory, 'initrd.gz') };
   if (await exists(image.initrd)) return image;
 
@@ -73,17 +63,13 @@ export async function guestImage(progress: (line: string) => void): Promise<Gues
 }
 
 async function build(work: string, kernelPackage: string, progress: (line: string) => void): Promise<void> {
-  progress(`downloading ${kernelPackage}`);
-  await run(
-    ['sh', '-c', `cd "$1" && apt-get -qq -o APT::Sandbox::User=root download "$2"`, 'sh', work, kernelPackage],
-    {
-      timeoutMs: 240_000,
-    },
-  );
-  const archive = (await readdir(work)).find((name) => name.endsWith('.deb'));
-  if (archive === undefined) throw new Error(`apt-get download left no package of ${kernelPackage}`);
-  const kernel = join(work, 'kernel');
-  await run(['dpkg-deb', '-x', join(work, archive), kernel], { timeoutMs: 60_000 });
+  progress(`downloading ${kernelPackage} and ${BUSYBOX}`);
+  const download = 'cd "$1" && shift && apt-get -qq -o APT::Sandbox::User=root download "$@"';
+  await run(['sh', '-c', download, 'sh', work, kernelPackage, BUSYBOX], { timeoutMs: 240_000 });
+  const unpacked = join(work, 'unpacked');
+  for (const archive of (await readdir(work)).filter((name) => name.endsWith('.deb'))) {
+    await run(['dpkg-deb', '-x', join(work, archive), unpacked], { timeoutMs: 60_000 });
+  }
 
   progress('packing the guest: busybox, iperf3, virtio modules');
   const image = join(work, 'image');
@@ -92,25 +78,32 @@ async function build(work: string, kernelPackage: string, progress: (line: strin
     await mkdir(join(root, directory), { recursive: true });
   await mkdir(image);
   const version = kernelPackage.replace('linux-image-', '');
-  await copyFile(join(kernel, 'boot', `vmlinuz-${version}`), join(image, 'vmlinuz'));
-  await packModules(join(kernel, 'lib/modules', version), join(root, 'modules'));
-  await copyFile('/bin/busybox', join(root, 'bin/busybox'));
+  await copyFile(join(unpacked, 'boot', `vmlinuz-${version}`), join(image, 'vmlinuz'));
+  await packModules(join(unpacked, 'lib/modules', version), join(root, 'modules'));
+  const busybox = join(unpacked, 'bin/busybox');
+  await copyFile(busybox, join(root, 'bin/busybox'));
   await symlink('busybox', join(root, 'bin/sh'));
   for (const program of PROGRAMS) await packProgram(program, root);
-  await writeFile(join(root, 'usr/share/udhcpc/default.script'), UDHCPC_SCRIPT, { mode: 0o755 });
+  await copyFile(UDHCPC_SCRIPT, join(root, 'usr/share/udhcpc/default.script'));
   await writeFile(join(root, 'init'), INIT, { mode: 0o755 });
 
   const plain = join(work, 'initrd');
-  await run(['sh', '-c', 'cd "$1" && find . | busybox cpio -o -H newc > "$2"', 'sh', root, plain]);
+  await run(['sh', '-c', 'cd "$1" && find . | "$2" cpio -o -H newc > "$3"', 'sh', root, busybox, plain]);
   await writeFile(join(image, 'initrd.gz'), await promisify(gzip)(await readFile(plain), { level: 1 }));
 }
 
 /** Name of the package that holds the kernel Debian's cloud images boot. */
-async function newestKernel(): Promise<string> {
-  const text = await run(['apt-cache', 'depends', 'linux-image-cloud-amd64']);
-  const name = /Depends: (linux-image-\S+)/.exec(text)?.[1];
-  if (name === undefined) throw new Error('apt knows no linux-image-cloud-amd64; run apt-get update');
-  return name;
+async function newestKernel(progress: (line: string) => void): Promise<string> {
+  const ask = async (): Promise<string | undefined> =>
+    /Depends: (linux-image-\S+)/.exec((await attempt('apt-cache depends linux-image-cloud-amd64')).stdout)?.[1];
+  const known = await ask();
+  if (known !== undefined) return known;
+  progress('apt-get update');
+  await run('apt-get -qq update', { timeoutMs: 120_000 });
+  const found = await ask();
+  if (found === undefined)
+    throw new Error('apt has no linux-image-cloud-amd64; the guest is built from Debian packages');
+  return found;
 }
 
 /** Copies the modules and writes `order`: every module behind those it depends on. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Capture } from './capture.js';
-import { leaseFrom, scriptFor, type Lease } from './dhcp.js';
+import { UDHCPC_SCRIPT, leaseFrom, type Lease } from './dhcp.js';
 import type { Lab } from './lab.js';
 import { Background, attempt, run, until, words, type Command, type Outcome, type RunOptions } from './process.js';
 
@@ -45,8 +45,7 @@ export class Namespace {
   /** Gets an address with udhcpc, which configures the interface. Fails when nobody offers one within `tries` seconds. */
   async dhcp(device = 'eth0', tries = 5): Promise<Lease> {
     const leaseFile = join(this.lab.directory, `${this.name}-${device}.lease`);
-    const script = await scriptFor(this.lab.directory);
-    const options = ['-f', '-q', '-n', '-t', String(tries), '-T', '1', '-i', device, '-s', script];
+    const options = ['-f', '-q', '-n', '-t', String(tries), '-T', '1', '-i', device, '-s', UDHCPC_SCRIPT];
     await this.run(['udhcpc', ...options], { env: { LEASE_FILE: leaseFile }, timeoutMs: (tries + 5) * 1000 });
     return leaseFrom(leaseFile);
   }
