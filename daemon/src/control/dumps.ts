@@ -13,6 +13,8 @@ export interface VifDump {
   /** Device in the host's namespace. */
   readonly name: string;
   readonly type: VifTypeName;
+  /** Speed in Mbit/s and duplex (1 full, 0 half) of a physical interface that knows them. */
+  readonly link?: { readonly speed: number; readonly duplex: 0 | 1 };
   readonly mac: string;
   readonly ip: string;
   readonly ip6: string | null;

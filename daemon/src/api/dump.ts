@@ -1,0 +1,146 @@
+/** Records of the tables as the tools show them: flag bits become letters, numbers of types and families become names. */
+import type {
+  BridgeRouteDump,
+  DropstatsDump,
+  FamilyName,
+  InetRouteDump,
+  NexthopDump,
+  NexthopTypeName,
+  VifDump,
+  VifTypeName,
+  VrfstatsDump,
+} from '../control/dumps.js';
+import { DROP_REASONS, DROP_TEXT } from '../packet/drop.js';
+import { VRF_STATS, VRF_STAT_TEXT } from '../tables/counters.js';
+import type { VrfStat } from '../tables/counters.js';
+import { BRIDGE_FLAG, NH_FLAG, NH_TYPE, ROUTE_FLAG, VIF_FLAG, VIF_TYPE } from '../tables/records.js';
+import type { BridgeRecord, Family, NexthopRecord, RouteRecord, VifRecord } from '../tables/records.js';
+
+/** Letters of interface flags, in print order. */
+const VIF_LETTERS: Record<keyof typeof VIF_FLAG, string> = {
+  policy: 'P',
+  l3: 'L3',
+  l2: 'L2',
+  dhcp: 'D',
+  unknownUnicastFlood: 'Uuf',
+  etreeRoot: 'Er',
+};
+
+/** Names of nexthop flags, in bit order. */
+const NH_NAMES: Record<keyof typeof NH_FLAG, string> = {
+  valid: 'Valid',
+  policy: 'Policy',
+  multicast: 'Multicast',
+  compositeEncap: 'Encap',
+  etreeRoot: 'Etree Root',
+};
+
+const ROUTE_LETTERS: Record<keyof typeof ROUTE_FLAG, string> = { label: 'L', proxy: 'P', trap: 'T', flood: 'F' };
+const BRIDGE_LETTERS: Record<keyof typeof BRIDGE_FLAG, string> = { label: 'L', dhcpFlood: 'Df' };
+
+/** Texts of the bits of `flags` that are set, in the order of `texts`. */
+function letters<F extends string>(flags: number, bits: Record<F, number>, texts: Record<F, string>): string[] {
+  const names = Object.keys(texts) as F[];
+  return names.filter((name) => (flags & bits[name]) !== 0).map((name) => texts[name]);
+}
+
+const VIF_TYPES: Record<number, VifTypeName> = {
+  [VIF_TYPE.host]: 'Host',
+  [VIF_TYPE.agent]: 'Agent',
+  [VIF_TYPE.physical]: 'Physical',
+  [VIF_TYPE.virtual]: 'Virtual',
+};
+
+/** What a vif's record does not say: its counters, and what the agent knows of it. */
+export type VifState = Pick<VifDump, 'rx' | 'tx' | 'drops' | 'kernelDrops' | 'superFrames' | 'ref' | 'vmi' | 'link'>;
+
+export const vifDump = (vif: VifRecord, state: VifState): VifDump => ({
+  id: vif.id,
+  name: vif.name,
+  type: VIF_TYPES[vif.type],
+  mac: vif.mac,
+  ip: vif.ip,
+  ip6: vif.ip6,
+  vrf: vif.vrf,
+  mcastVrf: vif.mcastVrf,
+  flags: letters(vif.flags, VIF_FLAG, VIF_LETTERS),
+  qos: -1,
+  mtu: vif.mtu,
+  ...state,
+});
+
+const NH_TYPES: Record<number, NexthopTypeName> = {
+  [NH_TYPE.dead]: 'Dead',
+  [NH_TYPE.receive]: 'Receive',
+  [NH_TYPE.encap]: 'Encap',
+  [NH_TYPE.tunnel]: 'Tunnel',
+  [NH_TYPE.resolve]: 'Resolve',
+  [NH_TYPE.discard]: 'Drop',
+  [NH_TYPE.composite]: 'Composite',
+  [NH_TYPE.vrfTranslate]: 'Vrf_Translate',
+  [NH_TYPE.l2Receive]: 'L2 Receive',
+};
+
+const FAMILIES: Record<Family, FamilyName> = {
+  inet: 'AF_INET',
+  inet6: 'AF_INET6',
+  bridge: 'AF_BRIDGE',
+  unspec: 'AF_UNSPEC',
+};
+
+/** Family of the encapsulation operators see in every encap nexthop: ARP, which is where its MAC comes from. */
+const ENCAP_FAMILY = 0x0806;
+
+/** `refCount`: how many routes, nexthops and interfaces use it. */
+export function nexthopDump(nh: NexthopRecord, refCount: number): NexthopDump {
+  const composite = nh.type === NH_TYPE.composite;
+  return {
+    id: nh.id,
+    type: NH_TYPES[nh.type],
+    family: FAMILIES[nh.family],
+    rid: 0,
+    refCount,
+    vrf: nh.vrf,
+    flags: letters(composite ? nh.flags : nh.flags & ~NH_FLAG.compositeEncap, NH_FLAG, NH_NAMES),
+    ...(nh.type === NH_TYPE.encap && { encap: { family: ENCAP_FAMILY, oif: nh.oif, data: nh.rewrite } }),
+    ...(nh.type === NH_TYPE.receive && { oif: nh.oif }),
+    ...(composite && { members: nh.members }),
+  };
+}
+
+/** `slot`: the place in the trie that `route` fills; its parent prefix length is the route's own. */
+export function inetRouteDump(
+  route: RouteRecord,
+  slot: { readonly prefix: string; readonly length: number } = route,
+): InetRouteDump {
+  return {
+    prefix: slot.prefix,
+    length: slot.length,
+    ppl: route.length,
+    flags: letters(route.flags, ROUTE_FLAG, ROUTE_LETTERS),
+    label: (route.flags & ROUTE_FLAG.label) === 0 ? null : route.label,
+    nexthop: route.nexthop,
+    stitchedMac: route.stitchedMac,
+    stitchedIndex: route.stitchedMac === null ? null : route.stitchedIndex,
+  };
+}
+
+/** `packets`: frames this entry forwarded. */
+export const bridgeRouteDump = (entry: BridgeRecord, packets: number): BridgeRouteDump => ({
+  index: entry.index,
+  mac: entry.mac,
+  flags: letters(entry.flags, BRIDGE_FLAG, BRIDGE_LETTERS),
+  label: (entry.flags & BRIDGE_FLAG.label) === 0 ? null : entry.label,
+  nexthop: entry.nexthop,
+  packets,
+});
+
+/** `counters`: one per drop reason, in counter order. */
+export const dropstatsDump = (counters: ArrayLike<number>): DropstatsDump =>
+  Object.fromEntries(DROP_REASONS.map((reason, i) => [DROP_TEXT[reason], counters[i]]));
+
+/** Counters left out are zero. */
+export const vrfstatsDump = (vrf: number, counters: Partial<Record<VrfStat, number>>): VrfstatsDump => ({
+  vrf,
+  counters: Object.fromEntries(VRF_STATS.map((stat) => [VRF_STAT_TEXT[stat], counters[stat] ?? 0])),
+});

@@ -1,0 +1,66 @@
+/** What the API can ask the rest of the daemon. compose.ts implements it on tables, counters, store and agent; tests on arrays. */
+import type {
+  BridgeRouteDump,
+  DropstatsDump,
+  InetRouteDump,
+  NexthopDump,
+  ObjectOutcome,
+  StatusDump,
+  VifDump,
+  VrfstatsDump,
+  WaitDump,
+} from '../control/dumps.js';
+
+/**
+ * Lists are in the order of their ids, routes in the order of their prefixes. An answer `undefined` means: there is no such id.
+ * Iterables may be walked over several turns of the event loop; what changes meanwhile may be in them or not.
+ */
+export interface DaemonView {
+  vifs(): Iterable<VifDump>;
+  vif(id: number): VifDump | undefined;
+  /** Drop counters of one interface. */
+  vifDrops(id: number): DropstatsDump | undefined;
+
+  nexthops(): Iterable<NexthopDump>;
+  nexthop(id: number): NexthopDump | undefined;
+
+  /** Every slot of the trie of a VRF; none for a VRF without routing. */
+  inetRoutes(vrf: number, family: InetFamily): Iterable<InetRouteDump> | undefined;
+  /**
+   * The longest route that covers the whole of `address`/`length`, with its own prefix and length. `address` is in canonical
+   * text, its host bits are zero.
+   */
+  inetRoute(vrf: number, family: InetFamily, address: string, length: number): InetRouteDump | undefined;
+  bridgeRoutes(vrf: number): Iterable<BridgeRouteDump> | undefined;
+  /** `mac` is `aa:bb:cc:dd:ee:ff`. */
+  bridgeRoute(vrf: number, mac: string): BridgeRouteDump | undefined;
+
+  dropstats(): DropstatsDump;
+  vrfstats(): Iterable<VrfstatsDump>;
+  vrfstatsOf(vrf: number): VrfstatsDump | undefined;
+  status(): StatusDump;
+
+  /**
+   * Applies resource documents as a whole: all or nothing. Rejects with a RefusedError when they are not valid, or cannot be
+   * stored now. Outcomes are in the order of the documents, what `prune` deleted behind them.
+   */
+  apply(documents: readonly unknown[], options: ApplyOptions): Promise<readonly ObjectOutcome[]>;
+  /** Deletes the objects that `kind` and `metadata` of the documents name: all or nothing. Rejects with a RefusedError. */
+  remove(documents: readonly unknown[]): Promise<readonly ObjectOutcome[]>;
+  /** Resource documents with status, of every kind when none is given. Rejects with a RefusedError for a kind there is none of. */
+  objects(kind?: string, name?: string): Promise<readonly unknown[]>;
+
+  /** What of the stored objects is not in the datapath yet. */
+  pending(): WaitDump;
+  /** Calls back whenever `pending` may have changed, until the returned function is called. */
+  onProgress(callback: () => void): () => void;
+}
+
+export type InetFamily = 'inet' | 'inet6';
+
+export interface ApplyOptions {
+  /** Say what would happen, and change nothing. */
+  readonly dryRun: boolean;
+  /** Delete the objects that are stored but not among the documents. */
+  readonly prune: boolean;
+}

@@ -1,0 +1,125 @@
+/** The daemon as the tools see it: HTTP and JSON over its unix socket. */
+import { request as httpRequest } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+
+import type {
+  BridgeRouteDump,
+  DropstatsDump,
+  ErrorReply,
+  InetRouteDump,
+  NexthopDump,
+  ObjectOutcome,
+  StatusDump,
+  VifDump,
+  VrfstatsDump,
+  WaitDump,
+} from '../control/dumps.js';
+import { Exit, STATUS } from './tool.js';
+
+export const DEFAULT_SOCKET = '/run/vrouterd/vrouterd.sock';
+
+/** Silence after which the daemon counts as not answering. */
+const TIMEOUT_MS = 10_000;
+
+export interface ApplyOptions {
+  readonly dryRun: boolean;
+  readonly prune: boolean;
+}
+
+/** Requests; each rejects with Exit: refused (status 1) or not reachable (status 3). */
+export interface Daemon {
+  vifs(): Promise<readonly VifDump[]>;
+  vif(id: number): Promise<VifDump>;
+  vifDrops(id: number): Promise<DropstatsDump>;
+  nexthops(): Promise<readonly NexthopDump[]>;
+  nexthop(id: number): Promise<NexthopDump>;
+  inetRoutes(vrf: number, family: 'inet' | 'inet6'): Promise<readonly InetRouteDump[]>;
+  inetRoute(vrf: number, family: 'inet' | 'inet6', address: string, length: number): Promise<InetRouteDump>;
+  bridgeRoutes(vrf: number): Promise<readonly BridgeRouteDump[]>;
+  bridgeRoute(vrf: number, mac: string): Promise<BridgeRouteDump>;
+  dropstats(): Promise<DropstatsDump>;
+  vrfstats(): Promise<readonly VrfstatsDump[]>;
+  vrfstatsOf(vrf: number): Promise<VrfstatsDump>;
+  status(): Promise<StatusDump>;
+  apply(documents: readonly unknown[], options: ApplyOptions): Promise<readonly ObjectOutcome[]>;
+  remove(documents: readonly unknown[]): Promise<readonly ObjectOutcome[]>;
+  objects(kind?: string, name?: string): Promise<readonly unknown[]>;
+  /** Waits at most `timeoutSeconds` until everything stored is realised. */
+  wait(timeoutSeconds: number): Promise<WaitDump>;
+}
+
+/** The daemon that listens on `socket`. */
+export function connect(socket: string): Daemon {
+  const get = (path: string, timeoutMs?: number): Promise<unknown> => exchange(socket, 'GET', path, undefined, timeoutMs);
+  const post = (path: string, body: unknown): Promise<unknown> => exchange(socket, 'POST', path, body);
+  const query = (values: Record<string, string | undefined>): string =>
+    new URLSearchParams(Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined)).toString();
+  return {
+    vifs: async () => (await get('/v1/vif')) as VifDump[],
+    vif: async (id) => (await get(`/v1/vif/${id}`)) as VifDump,
+    vifDrops: async (id) => (await get(`/v1/vif/${id}/drops`)) as DropstatsDump,
+    nexthops: async () => (await get('/v1/nh')) as NexthopDump[],
+    nexthop: async (id) => (await get(`/v1/nh/${id}`)) as NexthopDump,
+    inetRoutes: async (vrf, family) => (await get(`/v1/rt/${vrf}/${family}`)) as InetRouteDump[],
+    inetRoute: async (vrf, family, address, length) =>
+      (await get(`/v1/rt/${vrf}/${family}/${address}/${length}`)) as InetRouteDump,
+    bridgeRoutes: async (vrf) => (await get(`/v1/rt/${vrf}/bridge`)) as BridgeRouteDump[],
+    bridgeRoute: async (vrf, mac) => (await get(`/v1/rt/${vrf}/bridge/${mac}`)) as BridgeRouteDump,
+    dropstats: async () => (await get('/v1/dropstats')) as DropstatsDump,
+    vrfstats: async () => (await get('/v1/vrfstats')) as VrfstatsDump[],
+    vrfstatsOf: async (vrf) => (await get(`/v1/vrfstats/${vrf}`)) as VrfstatsDump,
+    status: async () => (await get('/v1/status')) as StatusDump,
+    apply: async (documents, options) => (await post('/v1/apply', { documents, ...options })) as ObjectOutcome[],
+    remove: async (documents) => (await post('/v1/delete', { documents })) as ObjectOutcome[],
+    objects: async (kind, name) => (await get(`/v1/objects?${query({ kind, name })}`)) as unknown[],
+    wait: async (seconds) => (await get(`/v1/wait?timeout=${seconds}`, seconds * 1000 + TIMEOUT_MS)) as WaitDump,
+  };
+}
+
+/** One request and its answer. */
+async function exchange(
+  socketPath: string,
+  method: string,
+  path: string,
+  body?: unknown,
+  timeoutMs = TIMEOUT_MS,
+): Promise<unknown> {
+  const payload = body === undefined ? '' : JSON.stringify(body);
+  const headers = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) };
+  const { response, text } = await new Promise<{ response: IncomingMessage; text: string }>((resolve, reject) => {
+    const fail = (error: NodeJS.ErrnoException): void => {
+      reject(new Exit(STATUS.unreachable, notReachable(socketPath, error.code)));
+    };
+    const request = httpRequest({ socketPath, method, path, headers, timeout: timeoutMs, agent: false }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', fail);
+      response.on('end', () => {
+        resolve({ response, text: Buffer.concat(chunks).toString() });
+      });
+    });
+    request.on('error', fail);
+    request.on('timeout', () => request.destroy());
+    request.end(payload);
+  });
+  if (response.statusCode !== 200) throw refusal(response.statusCode ?? 0, text);
+  if (response.headers['content-type']?.startsWith('application/x-ndjson') !== true) return JSON.parse(text);
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line): unknown => JSON.parse(line));
+}
+
+function notReachable(socket: string, code: string | undefined): string {
+  if (code === 'EACCES') return `no permission to use ${socket}; run as root or as a member of its group`;
+  return `vrouterd does not answer on ${socket}; start it with: systemctl start vrouterd (or vrouterd --config FILE)`;
+}
+
+/** The daemon's own words; an answer that is not its own keeps its status. */
+function refusal(status: number, text: string): Exit {
+  try {
+    return new Exit(STATUS.refused, (JSON.parse(text) as ErrorReply).error.message);
+  } catch {
+    return new Exit(STATUS.refused, `the daemon answered with status ${status}; look at its log`);
+  }
+}
