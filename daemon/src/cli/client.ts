@@ -14,7 +14,7 @@ import type {
   VrfstatsDump,
   WaitDump,
 } from '../control/dumps.js';
-import { Exit, STATUS } from './tool.js';
+import { Exit, STATUS } from './exit.js';
 
 export const DEFAULT_SOCKET = '/run/vrouterd/vrouterd.sock';
 
@@ -50,10 +50,13 @@ export interface Daemon {
 
 /** The daemon that listens on `socket`. */
 export function connect(socket: string): Daemon {
-  const get = (path: string, timeoutMs?: number): Promise<unknown> => exchange(socket, 'GET', path, undefined, timeoutMs);
+  const get = (path: string, timeoutMs?: number): Promise<unknown> =>
+    exchange(socket, 'GET', path, undefined, timeoutMs);
   const post = (path: string, body: unknown): Promise<unknown> => exchange(socket, 'POST', path, body);
   const query = (values: Record<string, string | undefined>): string =>
-    new URLSearchParams(Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined)).toString();
+    new URLSearchParams(
+      Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    ).toString();
   return {
     vifs: async () => (await get('/v1/vif')) as VifDump[],
     vif: async (id) => (await get(`/v1/vif/${id}`)) as VifDump,
@@ -85,7 +88,8 @@ async function exchange(
   timeoutMs = TIMEOUT_MS,
 ): Promise<unknown> {
   const payload = body === undefined ? '' : JSON.stringify(body);
-  const headers = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) };
+  const headers =
+    body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) };
   const { response, text } = await new Promise<{ response: IncomingMessage; text: string }>((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException): void => {
       reject(new Exit(STATUS.unreachable, notReachable(socketPath, error.code)));

@@ -10,8 +10,17 @@ export const shortMac = (mac: string): string =>
 /** Rows as left-justified columns two spaces apart; no line ends in spaces. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
-  for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(i < widths.length ? widths[i] : 0, cell.length)));
-  return rows.map((row) => `${row.map((cell, i) => cell.padEnd(widths[i])).join('  ').trimEnd()}\n`).join('');
+  for (const row of rows)
+    row.forEach((cell, i) => (widths[i] = Math.max(i < widths.length ? widths[i] : 0, cell.length)));
+  return rows
+    .map(
+      (row) =>
+        `${row
+          .map((cell, i) => cell.padEnd(widths[i]))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
 }
 
 /** A record as `--json` prints it. */

@@ -77,10 +77,10 @@ export function formatDrops(drops: DropstatsDump): string {
   return groups.map((group) => `${group}\n`).join('');
 }
 
-/** Only the counters that are not zero, in counter order. */
+/** Only the counters that are not zero, in counter order. This layout says `Duplicate` where the other says `Duplicated`. */
 export const formatNonZero = (drops: DropstatsDump): string =>
   nonZero(drops)
-    .map(([name, value]) => formatCounter(name, value))
+    .map(([name, value]) => formatCounter(name === 'Duplicated' ? 'Duplicate' : name, value))
     .join('');
 
 const nonZero = (drops: DropstatsDump): [string, number][] => Object.entries(drops).filter(([, value]) => value !== 0);

@@ -65,7 +65,8 @@ export const format = (nexthops: readonly NexthopDump[]): string => nexthops.map
 async function withMembers(daemon: Daemon, id: number): Promise<NexthopDump[]> {
   const nh = await daemon.nexthop(id);
   const all = [nh];
-  for (const member of nh.members ?? []) if (member.nexthop >= 0) all.push(...(await withMembers(daemon, member.nexthop)));
+  for (const member of nh.members ?? [])
+    if (member.nexthop >= 0) all.push(...(await withMembers(daemon, member.nexthop)));
   return all;
 }
 

@@ -5,19 +5,20 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 
 import type { Daemon } from './client.js';
+import { Exit, STATUS } from './exit.js';
 
 export interface Tool {
   /** Name the tool is called by; starts its lines on stderr. */
   readonly name: string;
   /** Does what `argv` (without interpreter and script) asks for; returns what goes to stdout, throws Exit otherwise. */
-  run(argv: readonly string[], surroundings: Surroundings): Promise<string>;
+  readonly run: (argv: readonly string[], surroundings: Surroundings) => Promise<string>;
 }
 
 export interface Surroundings {
   /** The daemon behind `socket`; undefined: the usual one. Connects with the first request. */
-  connect(socket: string | undefined): Daemon;
+  readonly connect: (socket: string | undefined) => Daemon;
   /** Text of a file; `-` is stdin. Rejects with the errors of fs.readFile. */
-  read(file: string): Promise<string>;
+  readonly read: (file: string) => Promise<string>;
   readonly screen: Screen;
 }
 
@@ -31,21 +32,6 @@ export interface Screen {
   key(timeoutMs: number): Promise<string | undefined>;
   now(): Date;
 }
-
-/** A tool ends: `message`, when there is one, is a line on stderr behind the tool's name, `out` goes to stdout. */
-export class Exit extends Error {
-  readonly status: number;
-  readonly out: string;
-
-  constructor(status: number, message: string, out = '') {
-    super(message);
-    this.status = status;
-    this.out = out;
-  }
-}
-
-/** Exit status of a refusal by the daemon, of bad usage (classic tools have their own), of a daemon that is not reachable. */
-export const STATUS = { ok: 0, refused: 1, usage: 2, unreachable: 3 } as const;
 
 /** Options every request carries. */
 export interface CommonOptions {
@@ -87,6 +73,7 @@ export const usageError = (spec: Command, message: string, badUsage: number): Ex
 /** Reads an index: digits only. For commander. */
 export function index(text: string): number {
   const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) throw new InvalidArgumentError('It must be a number from 0.');
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
+    throw new InvalidArgumentError('It must be a number from 0.');
   return value;
 }

@@ -24,9 +24,14 @@ export function parseArgs(argv: readonly string[]): VifRequest {
     .option('--get-drop-stats', 'with --get: its drop counters too', false)
     .option('--rate', 'packets and errors per second, until q is pressed; k and j turn the page', false);
   parse(spec, argv, BAD_USAGE);
-  const { list, b, get, getDropStats: drops, rate, ...common } = spec.opts<
-    CommonOptions & { list?: true; b?: true; get?: number; getDropStats: boolean; rate: boolean }
-  >();
+  const {
+    list,
+    b,
+    get,
+    getDropStats: drops,
+    rate,
+    ...common
+  } = spec.opts<CommonOptions & { list?: true; b?: true; get?: number; getDropStats: boolean; rate: boolean }>();
   const listing = list ?? b ?? false;
   if (listing === (get !== undefined)) throw usageError(spec, 'give one of --list and --get', BAD_USAGE);
   if (drops && (listing || rate)) throw usageError(spec, '--get-drop-stats goes with --get alone', BAD_USAGE);

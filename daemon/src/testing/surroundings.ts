@@ -1,0 +1,15 @@
+import type { Daemon } from '../cli/client.js';
+import type { Surroundings } from '../cli/tool.js';
+
+/** Surroundings with a daemon that answers what `daemon` says; everything else throws. */
+export function surroundings(daemon: Partial<Daemon>, more: Partial<Surroundings> = {}): Surroundings {
+  const nothing = (): never => {
+    throw new Error('not to be used in this test');
+  };
+  return {
+    connect: () => daemon as Daemon,
+    read: nothing,
+    screen: { rows: nothing, show: nothing, key: nothing, now: nothing },
+    ...more,
+  };
+}
