@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by the scripts beside it: sourced, with the root of the checkout as working directory.
 set -euo pipefail
 PATH="$PWD/node_modules/.bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin"
