@@ -46,8 +46,8 @@ export const hopLimit = (b: Uint8Array, at: number): number => b[at + HOP_LIMIT]
 /** Whether the address at `at` is ::, the source of a host that has none yet. */
 export const isUnspecified = (b: Uint8Array, at: number): boolean =>
   (get32(b, at) | get32(b, at + 4) | get32(b, at + 8) | get32(b, at + 12)) === 0;
-/** Whether the destination is a multicast address, ff00::/8. */
-export const isMulticast = (b: Uint8Array, at: number): boolean => b[at + DST] === 0xff;
+/** Whether the address at `at` is a multicast address, ff00::/8. */
+export const isMulticast = (b: Uint8Array, at: number): boolean => b[at] === 0xff;
 
 /** Whether [at, end) begins with a header of version 6 and holds the payload length it announces. */
 export const wellFormed = (b: Uint8Array, at: number, end: number): boolean =>
