@@ -4,6 +4,8 @@ import { ADDRESS_LEN } from '../wire/ethernet.js';
 /** Entries of the hash proper, and entries for what its buckets do not hold. */
 const MAIN_ENTRIES = 262_144;
 const OVERFLOW_ENTRIES = 53_248;
+/** Slots of a table of the usual size. */
+export const BRIDGE_SLOTS = MAIN_ENTRIES + OVERFLOW_ENTRIES;
 const BUCKET = 4;
 
 /** What is known of one MAC address in one VRF. */
