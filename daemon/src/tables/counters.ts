@@ -44,8 +44,10 @@ export const VIF = {
   txErrors: 5,
   rxSuperFrames: 6,
   txSuperFrames: 7,
-  drops: 8,
-  words: 8 + DROP_WORDS,
+  /** Frames the kernel dropped before the datapath could read them. */
+  kernelDrops: 8,
+  drops: 10,
+  words: 10 + DROP_WORDS,
 } as const;
 
 /** Counters of one VRF in the order and wording of `vrfstats`. */

@@ -15,6 +15,9 @@ export class Vif {
   /** Tokens left for frames to the agent, and when they were last refilled (ms). */
   tokens = 0;
   refilledAt = 0;
+  /** What of the port's own counters is in the shared ones already. */
+  kernelDropsSeen = 0;
+  rxErrorsSeen = 0;
 
   constructor(record: VifRecord) {
     this.id = record.id;

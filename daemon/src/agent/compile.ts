@@ -1,0 +1,231 @@
+import {
+  BRIDGE_FLAG,
+  type BridgeRecord,
+  NH_FLAG,
+  NH_ID,
+  NH_TYPE,
+  type NexthopRecord,
+  ROUTE_FLAG,
+  type RouteRecord,
+  VIF_FLAG,
+  VIF_ID,
+  VIF_TYPE,
+  type VifRecord,
+  type VrfRecord,
+} from '../tables/records.js';
+
+/** MAC of every network's gateway, and of the datapath's end of every port. */
+export const GATEWAY_MAC = '00:00:5e:00:01:00';
+/** Link-local address of the gateway: that MAC as a modified EUI-64 (RFC 4291 appendix A). */
+export const GATEWAY_LINK_LOCAL = 'fe80::200:5eff:fe00:100';
+const BROADCAST_MAC = 'ff:ff:ff:ff:ff:ff';
+/** Destination MAC of frames to the agent, as `nh` shows it. */
+const AGENT_MAC = '00:00:00:00:00:01';
+const NO_VRF = 65535;
+
+const ETHERTYPE_IPV4 = '0800';
+const USABLE = NH_FLAG.valid | NH_FLAG.etreeRoot;
+
+export interface SubnetPlan {
+  readonly family: 'inet' | 'inet6';
+  readonly prefix: string;
+  readonly length: number;
+  /** null: the subnet has none. */
+  readonly gateway: string | null;
+  readonly service: string | null;
+  readonly enableDhcp: boolean;
+}
+
+/** An interface whose port is open on this host. */
+export interface InterfacePlan {
+  readonly vif: number;
+  /** Its nexthops: packets routed to it, frames bridged to it. */
+  readonly l3Nexthop: number;
+  readonly l2Nexthop: number;
+  readonly device: string;
+  readonly mac: string;
+  readonly addresses: readonly string[];
+}
+
+/** A network as this host sees it. */
+export interface NetworkPlan {
+  readonly name: string;
+  readonly vrf: number;
+  /** Network number, which `rt` shows as the label of the flood entry. */
+  readonly networkId: number;
+  readonly mode: 'l2_l3' | 'l3' | 'l2';
+  readonly floodUnknownUnicast: boolean;
+  readonly mtu: number;
+  /** The flood tree, and its part for interfaces of this host. */
+  readonly treeNexthop: number;
+  readonly localTreeNexthop: number;
+  readonly subnets: readonly SubnetPlan[];
+  readonly interfaces: readonly InterfacePlan[];
+}
+
+/** Table contents, before anybody has chosen bridge slots. */
+export interface Compiled {
+  readonly vrfs: readonly VrfRecord[];
+  readonly vifs: readonly VifRecord[];
+  readonly nexthops: readonly NexthopRecord[];
+  readonly routes: readonly Omit<RouteRecord, 'stitchedIndex'>[];
+  readonly bridge: readonly Omit<BridgeRecord, 'index'>[];
+}
+
+/** What every host has whatever its networks: the agent's interface and the nexthop to it. */
+export const FIXED: Compiled = {
+  vrfs: [],
+  vifs: [
+    {
+      id: VIF_ID.agent,
+      type: VIF_TYPE.agent,
+      name: 'pkt0',
+      mac: GATEWAY_MAC,
+      vrf: NO_VRF,
+      mcastVrf: NO_VRF,
+      flags: VIF_FLAG.l3 | VIF_FLAG.etreeRoot,
+      nexthop: NH_ID.agent,
+      ip: '0.0.0.0',
+      ip6: null,
+      mtu: 9216,
+    },
+  ],
+  nexthops: [
+    {
+      id: NH_ID.agent,
+      type: NH_TYPE.encap,
+      family: 'inet',
+      flags: USABLE,
+      vrf: 0,
+      oif: VIF_ID.agent,
+      rewrite: ethernetHex(AGENT_MAC, GATEWAY_MAC),
+      members: [],
+    },
+  ],
+  routes: [],
+  bridge: [],
+};
+
+/** Computes the forwarding state of one network on this host. Pure: the same plan gives the same tables. */
+export function compileNetwork(network: NetworkPlan): Compiled {
+  return {
+    vrfs: [{ id: network.vrf, name: network.name }],
+    vifs: network.interfaces.map((port) => vifOf(network, port)),
+    nexthops: [...network.interfaces.flatMap((port) => nexthopsOf(network, port)), ...treeOf(network)],
+    routes: network.mode === 'l2' ? [] : routesOf(network),
+    bridge: bridgeOf(network),
+  };
+}
+
+function vifOf(network: NetworkPlan, port: InterfacePlan): VifRecord {
+  const dhcp = network.subnets.some((subnet) => subnet.enableDhcp);
+  return {
+    id: port.vif,
+    type: VIF_TYPE.virtual,
+    name: port.device,
+    mac: GATEWAY_MAC,
+    vrf: network.vrf,
+    mcastVrf: network.vrf,
+    flags:
+      (network.mode === 'l2' ? 0 : VIF_FLAG.l3) |
+      (network.mode === 'l3' ? 0 : VIF_FLAG.l2) |
+      (dhcp ? VIF_FLAG.dhcp : 0) |
+      (network.floodUnknownUnicast ? VIF_FLAG.unknownUnicastFlood : 0) |
+      VIF_FLAG.etreeRoot,
+    nexthop: port.l3Nexthop,
+    ip: port.addresses.find((address) => familyOf(address) === 'inet') ?? '0.0.0.0',
+    ip6: port.addresses.find((address) => familyOf(address) === 'inet6') ?? null,
+    mtu: network.mtu,
+  };
+}
+
+function nexthopsOf(network: NetworkPlan, port: InterfacePlan): NexthopRecord[] {
+  const encap = {
+    type: NH_TYPE.encap,
+    flags: USABLE,
+    vrf: network.vrf,
+    oif: port.vif,
+    rewrite: ethernetHex(port.mac, GATEWAY_MAC),
+    members: [],
+  };
+  return [
+    { ...encap, id: port.l3Nexthop, family: 'inet' },
+    { ...encap, id: port.l2Nexthop, family: 'bridge' },
+  ];
+}
+
+/** Broadcast, multicast and unknown unicast: a tree whose first branch is every interface of this host. */
+function treeOf(network: NetworkPlan): NexthopRecord[] {
+  const composite = { type: NH_TYPE.composite, family: 'bridge', vrf: network.vrf, oif: -1, rewrite: '' } as const;
+  const local: NexthopRecord = {
+    ...composite,
+    id: network.localTreeNexthop,
+    flags: USABLE | NH_FLAG.multicast | NH_FLAG.compositeEncap,
+    members: network.interfaces.map((port) => ({ nexthop: port.l2Nexthop, label: -1 })),
+  };
+  const tree: NexthopRecord = {
+    ...composite,
+    id: network.treeNexthop,
+    flags: USABLE | NH_FLAG.multicast,
+    members: [{ nexthop: local.id, label: -1 }],
+  };
+  return [local, tree];
+}
+
+function routesOf(network: NetworkPlan): Omit<RouteRecord, 'stitchedIndex'>[] {
+  const route = { vrf: network.vrf, label: -1, stitchedMac: null };
+  const routes: Omit<RouteRecord, 'stitchedIndex'>[] = [];
+  const gateway = { ...route, nexthop: NH_ID.agent, flags: ROUTE_FLAG.proxy };
+  for (const subnet of network.subnets) {
+    const { family } = subnet;
+    const flags = ROUTE_FLAG.trap | ROUTE_FLAG.flood;
+    routes.push({ ...route, family, prefix: subnet.prefix, length: subnet.length, nexthop: NH_ID.drop, flags });
+    const own = new Set([subnet.gateway, subnet.service].filter((address) => address !== null));
+    for (const prefix of own) routes.push({ ...gateway, family, prefix, length: hostLength(family) });
+  }
+  if (network.subnets.some((subnet) => subnet.family === 'inet6')) {
+    routes.push({ ...gateway, family: 'inet6', prefix: GATEWAY_LINK_LOCAL, length: 128 });
+  }
+  for (const port of network.interfaces) {
+    for (const address of port.addresses) {
+      const family = familyOf(address);
+      routes.push({
+        vrf: network.vrf,
+        family,
+        prefix: address,
+        length: hostLength(family),
+        nexthop: port.l3Nexthop,
+        label: -1,
+        flags: ROUTE_FLAG.proxy,
+        // A network that does not bridge has everything routed: it answers with the gateway's MAC.
+        stitchedMac: network.mode === 'l3' ? null : port.mac,
+      });
+    }
+  }
+  return routes;
+}
+
+function bridgeOf(network: NetworkPlan): Omit<BridgeRecord, 'index'>[] {
+  const { vrf } = network;
+  const flood = { vrf, mac: BROADCAST_MAC, nexthop: network.treeNexthop, label: network.networkId };
+  const rows: Omit<BridgeRecord, 'index'>[] = [
+    { vrf, mac: GATEWAY_MAC, nexthop: NH_ID.l2Receive, label: -1, flags: BRIDGE_FLAG.dhcpFlood },
+    { ...flood, flags: BRIDGE_FLAG.label | BRIDGE_FLAG.dhcpFlood },
+  ];
+  if (network.mode === 'l3') return rows;
+  for (const port of network.interfaces)
+    rows.push({ vrf, mac: port.mac, nexthop: port.l2Nexthop, label: -1, flags: 0 });
+  return rows;
+}
+
+function hostLength(family: 'inet' | 'inet6'): number {
+  return family === 'inet' ? 32 : 128;
+}
+
+function familyOf(address: string): 'inet' | 'inet6' {
+  return address.includes(':') ? 'inet6' : 'inet';
+}
+
+function ethernetHex(dst: string, src: string): string {
+  return `${dst}${src}`.replaceAll(':', '') + ETHERTYPE_IPV4;
+}

@@ -1,0 +1,91 @@
+import type { BridgeRecord, RouteRecord, TableChange } from '../tables/records.js';
+import type { Tables } from '../tables/tables.js';
+import { parseMac } from '../wire/addr.js';
+import type { Compiled } from './compile.js';
+
+/** A row that was sent: how to take it back, and its text, to see whether it changed. */
+interface Sent {
+  readonly remove: TableChange;
+  readonly text: string;
+}
+
+/**
+ * Turns what networks want into changes of the tables. Remembers what it sent for each network, so that what did not change is
+ * not touched, and applies every change to the replica of the agent's thread as it goes out. Rows come in an order in which
+ * nothing refers to what is not there yet, and go in the reverse one.
+ */
+export class Reconciler {
+  readonly #tables: Tables;
+  readonly #send: (changes: readonly TableChange[]) => void;
+  readonly #sent = new Map<string, Map<string, Sent>>();
+
+  constructor(tables: Tables, send: (changes: readonly TableChange[]) => void) {
+    this.#tables = tables;
+    this.#send = send;
+  }
+
+  /** Makes the tables hold exactly what `compiled` says for the owner (a network); null: nothing. Returns the changes sent. */
+  reconcile(owner: string, compiled: Compiled | null): number {
+    const before = this.#sent.get(owner) ?? new Map<string, Sent>();
+    const after = new Map<string, Sent>();
+    const changes: TableChange[] = [];
+    for (const set of compiled ? this.#changesFor(compiled) : []) {
+      const remove = removalOf(set);
+      const key = JSON.stringify(remove);
+      const text = JSON.stringify(set);
+      after.set(key, { remove, text });
+      if (before.get(key)?.text === text) continue;
+      this.#tables.apply(set);
+      changes.push(set);
+    }
+    for (const [key, { remove }] of [...before].reverse()) {
+      if (after.has(key)) continue;
+      this.#tables.apply(remove);
+      changes.push(remove);
+    }
+    this.#sent.set(owner, after);
+    if (!compiled) this.#sent.delete(owner);
+    if (changes.length > 0) this.#send(changes);
+    return changes.length;
+  }
+
+  *#changesFor(compiled: Compiled): Generator<TableChange> {
+    for (const record of compiled.vrfs) yield { table: 'vrf', op: 'set', record };
+    for (const record of compiled.nexthops) yield { table: 'nexthop', op: 'set', record };
+    for (const row of compiled.bridge) yield { table: 'bridge', op: 'set', record: this.#placed(row) };
+    for (const row of compiled.routes) yield { table: 'route', op: 'set', record: this.#stitched(row) };
+    for (const record of compiled.vifs) yield { table: 'vif', op: 'set', record };
+  }
+
+  /** Chooses the slot of a bridge row, so that every replica of the table shows the same index. */
+  #placed(row: Omit<BridgeRecord, 'index'>): BridgeRecord {
+    const mac = parseMac(row.mac);
+    const known = this.#tables.bridge.find(row.vrf, mac, 0);
+    const index = known >= 0 ? known : this.#tables.bridge.set({ ...row, mac, index: -1 });
+    return { ...row, index };
+  }
+
+  #stitched(row: Omit<RouteRecord, 'stitchedIndex'>): RouteRecord {
+    const { stitchedMac } = row;
+    return {
+      ...row,
+      stitchedIndex: stitchedMac === null ? -1 : this.#tables.bridge.find(row.vrf, parseMac(stitchedMac), 0),
+    };
+  }
+}
+
+function removalOf(set: TableChange): TableChange {
+  if (set.op === 'delete') return set;
+  switch (set.table) {
+    case 'bridge':
+      return { table: 'bridge', op: 'delete', vrf: set.record.vrf, mac: set.record.mac };
+    case 'route': {
+      const { vrf, family, prefix, length } = set.record;
+      return { table: 'route', op: 'delete', vrf, family, prefix, length };
+    }
+    case 'nexthop':
+    case 'vif':
+    case 'vrf':
+      return { table: set.table, op: 'delete', id: set.record.id };
+  }
+}

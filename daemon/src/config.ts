@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { parse } from 'yaml';
+import * as z from 'zod';
+
+/** Bytes each encapsulation adds to an IP packet of a guest: outer headers and, as networks bridge, the inner Ethernet header. */
+const ENCAPSULATION_OVERHEAD = { MPLSoUDP: 46, MPLSoGRE: 42, VXLAN: 50 } as const;
+
+const ipAddress = z.union([z.ipv4(), z.ipv6()]);
+
+/** The daemon's configuration file. Every field has a default worth having but `tunnel.address`. */
+const configFile = z.strictObject({
+  host: z.string().min(1).max(253).default(hostname()).describe('Name of this host among the hosts of the cluster'),
+  stateDir: z.string().startsWith('/').default('/var/lib/vrouterd').describe('What must outlive a restart'),
+  api: z
+    .strictObject({
+      socket: z.string().startsWith('/').default('/run/vrouterd/vrouterd.sock').describe('Where the tools ask'),
+    })
+    .prefault({}),
+  tunnel: z.strictObject({
+    address: ipAddress.describe('Address of this host on the underlay'),
+    interface: z.string().min(1).max(15).optional().describe('Default: the interface that has the address'),
+    encapsulations: z
+      .array(z.enum(['MPLSoUDP', 'MPLSoGRE', 'VXLAN']))
+      .min(1)
+      .default(['MPLSoUDP', 'MPLSoGRE', 'VXLAN'])
+      .describe('In order of preference'),
+    mtu: z.int().min(576).max(9216).optional().describe('Default: that of the interface, else 1500'),
+  }),
+  redis: z
+    .union([z.literal('embedded'), z.url({ protocol: /^rediss?$/ })])
+    .default('embedded')
+    .describe('`embedded`, or the URL of the store that the hosts of the cluster share'),
+  redisPrefix: z.string().min(1).default('vrouter:').describe('Start of every key: one prefix is one cluster'),
+  redisPasswordFile: z.string().startsWith('/').optional().describe('File that holds the password for `redis`'),
+  datapath: z
+    .strictObject({
+      agentRate: z.int().min(1).default(1000).describe('Frames a second an interface may send to the agent'),
+      agentBurst: z.int().min(1).default(2000).describe('Frames to the agent at once'),
+    })
+    .prefault({}),
+  metrics: z
+    .strictObject({ listen: z.string().regex(/^.+:\d{1,5}$/, 'is not ADDRESS:PORT') })
+    .optional()
+    .describe('Where to serve metrics by TCP, besides the socket'),
+});
+
+export type Config = z.output<typeof configFile>;
+
+/** A configuration that cannot be used; the message says which field and why. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** Reads and checks a configuration file. Throws ConfigError. */
+export function readConfig(file: string): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new ConfigError(`${file}: ${(cause as Error).message}; write it as in config/vrouterd.example.yaml`, {
+      cause,
+    });
+  }
+  return parseConfig(text, file);
+}
+
+/** Checks the text of a configuration file; `file` is its name in messages. Throws ConfigError. */
+export function parseConfig(text: string, file: string): Config {
+  let raw: unknown;
+  try {
+    raw = parse(text) ?? {};
+  } catch (cause) {
+    throw new ConfigError(`${file}: ${(cause as Error).message.split('\n')[0]}`, { cause });
+  }
+  const result = configFile.safeParse(raw);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const path = issue.path.join('.');
+  throw new ConfigError(`${file}: ${path === '' ? '' : `${path}: `}${issue.message}`);
+}
+
+/** MTU of networks that name none: what is left of the underlay's after the largest encapsulation. */
+export function defaultNetworkMtu(encapsulations: Config['tunnel']['encapsulations'], underlayMtu: number): number {
+  return underlayMtu - Math.max(...encapsulations.map((name) => ENCAPSULATION_OVERHEAD[name]));
+}

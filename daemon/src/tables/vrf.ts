@@ -1,0 +1,103 @@
+import { parseIpv4, parseIpv6, parseMac } from '../wire/addr.js';
+import { put32 } from '../wire/bytes.js';
+import { InetRoutes } from './inet-route.js';
+import { NH_ID, type RouteRecord, type VrfRecord } from './records.js';
+
+/** What the longest matching prefix says: the agent's record, unpacked for the fast path. */
+export class Route {
+  readonly record: RouteRecord;
+  readonly nexthop: number;
+  readonly flags: number;
+  /** MAC bound to the address, null if none. */
+  readonly stitchedMac: Uint8Array | null;
+
+  constructor(record: RouteRecord) {
+    this.record = record;
+    this.nexthop = record.nexthop;
+    this.flags = record.flags;
+    this.stitchedMac = record.stitchedMac === null ? null : parseMac(record.stitchedMac);
+  }
+}
+
+/** What every address without a route leads to. */
+const NO_ROUTE: RouteRecord = {
+  vrf: 0,
+  family: 'inet',
+  prefix: '0.0.0.0',
+  length: 0,
+  nexthop: NH_ID.discard,
+  label: -1,
+  flags: 0,
+  stitchedMac: null,
+  stitchedIndex: -1,
+};
+
+/** One row of a routing table as its trie holds it. */
+export interface RouteSlot {
+  /** Address of the slot, 4 or 16 bytes. */
+  readonly address: Uint8Array;
+  readonly slotLength: number;
+  /** What fills the slot; its length is the parent prefix length of `rt`. */
+  readonly route: Route;
+}
+
+/** Routes of one family: a trie of indices, and the routes they name. Index 0 is what nothing matched: discard. */
+export class RoutingTable {
+  readonly #trie: InetRoutes;
+  readonly #routes: Route[] = [new Route(NO_ROUTE)];
+  readonly #free: number[] = [];
+
+  constructor(levels: 4 | 16) {
+    this.#trie = new InetRoutes(levels);
+  }
+
+  set(record: RouteRecord): void {
+    const address = parsePrefix(record);
+    const known = this.#trie.get(address, record.length);
+    const value = known > 0 ? known : (this.#free.pop() ?? this.#routes.length);
+    this.#routes[value] = new Route(record);
+    if (known <= 0) this.#trie.set(address, record.length, value);
+  }
+
+  delete(key: { family: 'inet' | 'inet6'; prefix: string; length: number }): void {
+    const address = parsePrefix(key);
+    const value = this.#trie.get(address, key.length);
+    if (value > 0 && this.#trie.delete(address, key.length)) this.#free.push(value);
+  }
+
+  /** Longest match of the address at `at`; the discard route when there is none. */
+  lookup(b: Uint8Array, at: number): Route {
+    return this.#routes[this.#trie.lookup(b, at)];
+  }
+
+  /** Every slot of the trie, in address order. */
+  *slots(): IterableIterator<RouteSlot> {
+    for (const slot of this.#trie.dump()) {
+      yield { address: slot.address, slotLength: slot.slotLength, route: this.#routes[slot.value] };
+    }
+  }
+
+  /** The routes themselves, in no order. */
+  *records(): IterableIterator<RouteRecord> {
+    const free = new Set([0, ...this.#free]);
+    for (const [value, route] of this.#routes.entries()) if (!free.has(value)) yield route.record;
+  }
+}
+
+function parsePrefix({ family, prefix }: { family: 'inet' | 'inet6'; prefix: string }): Uint8Array {
+  if (family === 'inet6') return parseIpv6(prefix);
+  const address = new Uint8Array(4);
+  put32(address, 0, parseIpv4(prefix));
+  return address;
+}
+
+/** One network's routing tables. */
+export class Vrf {
+  readonly record: VrfRecord;
+  readonly inet = new RoutingTable(4);
+  readonly inet6 = new RoutingTable(16);
+
+  constructor(record: VrfRecord) {
+    this.record = record;
+  }
+}
