@@ -1,168 +1,202 @@
 import { get16, get32, put16, put32 } from '../wire/bytes.js';
+import { ADDRESS_LEN } from '../wire/ethernet.js';
 
-/** Main entries of the table and the overflow that goes with them: a fifth, rounded up to 1024. */
-const ENTRIES = 262_144;
-const OVERFLOW = 53_248;
+/** Entries of the hash proper, and entries for what its buckets do not hold. */
+const MAIN_ENTRIES = 262_144;
+const OVERFLOW_ENTRIES = 53_248;
+/** Slots of a table of the usual size. */
+export const BRIDGE_SLOTS = MAIN_ENTRIES + OVERFLOW_ENTRIES;
 const BUCKET = 4;
 
-/** Slots of a table of the default size. */
-export const BRIDGE_SLOTS = ENTRIES + OVERFLOW;
-
+/** What is known of one MAC address in one VRF. */
 export interface BridgeEntry {
   readonly vrf: number;
   /** 6 bytes. */
   readonly mac: Uint8Array;
-  /** Where to put it: the slot another replica chose; -1: choose one. */
-  readonly index: number;
   readonly nexthop: number;
+  /** MPLS label or VNI; -1: none. */
   readonly label: number;
+  /** BRIDGE_FLAG bits. */
   readonly flags: number;
+  /** Slot in the table. */
+  readonly index: number;
 }
 
 /**
- * MAC addresses of all VRFs in one hash table: buckets of four slots, and an overflow area whose slots are chained to the bucket
- * they belong to. An entry's slot never changes while it lives, and is what `rt` prints as its index.
+ * The bridge table of all VRFs: MAC and VRF to nexthop. An entry keeps its slot for life, and `rt` shows it.
  *
- *    bucket:  [ slot 0 | slot 1 | slot 2 | slot 3 ] ──▶ overflow slot ──▶ overflow slot
+ *     bucket 0        bucket 1                         overflow, from index `entries` on
+ *    +--+--+--+--+   +--+--+--+--+                    +--+--+--+--+--
+ *    |  |  |  |  |   |  |  |  |  |  ...               |  |  |  |  |
+ *    +--+--+--+--+   +--+--+--+--+                    +--+--+--+--+--
+ *                    chain[1] ------ when all four are in use ^ \____^ next
+ *
+ * Chain heads and links are slot numbers; 0 ends a chain, since slot 0 is never an overflow slot. A fresh table is all zeros, so
+ * pages nobody used cost no memory.
  */
 export class BridgeTable {
+  /** Slots of hash and overflow together; every index is below. */
+  readonly size: number;
   readonly #entries: number;
-  readonly #slots: number;
-  /** Key of each slot: the first four bytes of the MAC; its last two and the VRF. */
-  readonly #macHigh: Uint32Array;
-  readonly #macLowVrf: Uint32Array;
+  readonly #bucketMask: number;
   readonly #used: Uint8Array;
-  readonly #nexthops: Int32Array;
-  readonly #labels: Int32Array;
+  /** VRF and the first two bytes of the MAC; its last four. */
+  readonly #keyHigh: Int32Array;
+  readonly #keyLow: Int32Array;
+  readonly #nexthop: Int32Array;
+  readonly #label: Int32Array;
   readonly #flags: Uint8Array;
-  /** Overflow slot behind a bucket, and behind an overflow slot; -1: none. */
-  readonly #firstOverflow: Int32Array;
-  readonly #nextOverflow: Int32Array;
+  /** First overflow slot of each bucket. */
+  readonly #chain: Int32Array;
+  /** The overflow slot after each overflow slot, counted from the first. */
+  readonly #next: Int32Array;
+  /** No overflow slot below this one is free. */
+  #freeFrom: number;
 
-  /** @param entries a multiple of four. */
-  constructor(entries = ENTRIES, overflow = OVERFLOW) {
+  /** @param entries slots of the hash, a power of two and at least 4; @param overflow slots beyond it. */
+  constructor(entries = MAIN_ENTRIES, overflow = OVERFLOW_ENTRIES) {
+    const buckets = entries / BUCKET;
+    if (!Number.isInteger(Math.log2(buckets)))
+      throw new RangeError(`bridge table of ${entries} entries: not a power of two`);
+    this.size = entries + overflow;
     this.#entries = entries;
-    this.#slots = entries + overflow;
-    this.#macHigh = new Uint32Array(this.#slots);
-    this.#macLowVrf = new Uint32Array(this.#slots);
-    this.#used = new Uint8Array(this.#slots);
-    this.#nexthops = new Int32Array(this.#slots);
-    this.#labels = new Int32Array(this.#slots);
-    this.#flags = new Uint8Array(this.#slots);
-    this.#firstOverflow = new Int32Array(entries / BUCKET).fill(-1);
-    this.#nextOverflow = new Int32Array(overflow).fill(-1);
+    this.#bucketMask = buckets - 1;
+    this.#used = new Uint8Array(this.size);
+    this.#keyHigh = new Int32Array(this.size);
+    this.#keyLow = new Int32Array(this.size);
+    this.#nexthop = new Int32Array(this.size);
+    this.#label = new Int32Array(this.size);
+    this.#flags = new Uint8Array(this.size);
+    this.#chain = new Int32Array(buckets);
+    this.#next = new Int32Array(overflow);
+    this.#freeFrom = entries;
   }
 
-  /** Slot of the MAC at `at` in a VRF; -1: it is not there. */
+  /** Slot of the MAC address at `at` in this VRF, or -1. */
   find(vrf: number, b: Uint8Array, at: number): number {
-    const high = get32(b, at);
-    const low = lowWord(vrf, b, at);
-    const bucket = this.#bucketOf(high, low);
-    for (let slot = bucket; slot < bucket + BUCKET; slot++) if (this.#holds(slot, high, low)) return slot;
-    for (let slot = this.#firstOverflow[bucket / BUCKET]; slot >= 0; slot = this.#nextOverflow[slot - this.#entries]) {
-      if (this.#holds(slot, high, low)) return slot;
+    return this.#find((vrf << 16) | get16(b, at), get32(b, at + 2) | 0);
+  }
+
+  /** Nexthop id of a slot in use. */
+  nexthop(index: number): number {
+    return this.#nexthop[index];
+  }
+
+  /**
+   * Adds or replaces an entry. With index -1 it stays where it is, or takes the first free slot of its bucket, or the first free
+   * overflow slot; otherwise it goes exactly to `index`, as in the table it was copied from, and whatever else was there ends.
+   * Returns the slot; -1 when the table is full or the index is none of this key's.
+   */
+  set(entry: BridgeEntry): number {
+    const high = (entry.vrf << 16) | get16(entry.mac, 0);
+    const low = get32(entry.mac, 2) | 0;
+    const known = this.#find(high, low);
+    const bucket = this.#bucket(high, low);
+    let { index } = entry;
+    if (index < 0) index = known >= 0 ? known : this.#choose(bucket);
+    else if (!this.#belongs(index, bucket)) return -1;
+    if (index < 0) return -1;
+    if (index !== known) {
+      if (known >= 0) this.#remove(known);
+      if (this.#used[index] !== 0) this.#remove(index);
+      this.#insert(index, high, low);
+    }
+    this.#nexthop[index] = entry.nexthop;
+    this.#label[index] = entry.label;
+    this.#flags[index] = entry.flags;
+    return index;
+  }
+
+  /** Removes an entry; false when there is none. */
+  delete(vrf: number, mac: Uint8Array): boolean {
+    const index = this.find(vrf, mac, 0);
+    if (index < 0) return false;
+    this.#remove(index);
+    return true;
+  }
+
+  /** All entries, or those of one VRF, in ascending order of their slots. */
+  *entries(vrf?: number): IterableIterator<BridgeEntry> {
+    for (let index = 0; index < this.size; index++) {
+      if (this.#used[index] === 0) continue;
+      if (vrf === undefined || this.#keyHigh[index] >>> 16 === vrf) yield this.#entry(index);
+    }
+  }
+
+  #entry(index: number): BridgeEntry {
+    const mac = new Uint8Array(ADDRESS_LEN);
+    put16(mac, 0, this.#keyHigh[index]);
+    put32(mac, 2, this.#keyLow[index]);
+    return {
+      vrf: this.#keyHigh[index] >>> 16,
+      mac,
+      nexthop: this.#nexthop[index],
+      label: this.#label[index],
+      flags: this.#flags[index],
+      index,
+    };
+  }
+
+  #find(high: number, low: number): number {
+    const bucket = this.#bucket(high, low);
+    const first = bucket * BUCKET;
+    for (let i = first; i < first + BUCKET; i++) if (this.#holds(i, high, low)) return i;
+    for (let i = this.#chain[bucket]; i !== 0; i = this.#next[i - this.#entries]) {
+      if (this.#holds(i, high, low)) return i;
     }
     return -1;
   }
 
-  /** Adds or replaces an entry; returns its slot, -1 when there is no room. An entry that is there keeps its slot. */
-  set(entry: BridgeEntry): number {
-    const known = this.find(entry.vrf, entry.mac, 0);
-    const slot = known >= 0 ? known : this.#place(entry);
-    if (slot < 0) return -1;
-    this.#nexthops[slot] = entry.nexthop;
-    this.#labels[slot] = entry.label;
-    this.#flags[slot] = entry.flags;
-    return slot;
+  #holds(index: number, high: number, low: number): boolean {
+    return this.#keyLow[index] === low && this.#keyHigh[index] === high && this.#used[index] !== 0;
   }
 
-  /** False: it was not there. */
-  delete(vrf: number, mac: Uint8Array): boolean {
-    const slot = this.find(vrf, mac, 0);
-    if (slot < 0) return false;
-    this.#used[slot] = 0;
-    if (slot >= this.#entries) this.#unlink(slot, this.#bucketOf(get32(mac, 0), lowWord(vrf, mac, 0)));
-    return true;
+  /** Multiply and mix. It decides which indices users see, so it stays as it is. */
+  #bucket(high: number, low: number): number {
+    let h = Math.imul(high ^ 0x5bd1e995, 0x85ebca6b);
+    h = Math.imul((h ^ (h >>> 13)) + low, 0xc2b2ae35);
+    return (h ^ (h >>> 16)) & this.#bucketMask;
   }
 
-  nexthop(slot: number): number {
-    return this.#nexthops[slot];
-  }
-  label(slot: number): number {
-    return this.#labels[slot];
-  }
-  flags(slot: number): number {
-    return this.#flags[slot];
-  }
-
-  /** Entries in ascending slot, of one VRF or of all. */
-  *entries(vrf?: number): IterableIterator<BridgeEntry> {
-    for (let index = 0; index < this.#slots; index++) {
-      if (this.#used[index] === 0) continue;
-      const low = this.#macLowVrf[index];
-      const entryVrf = low & 0xffff;
-      if (vrf !== undefined && vrf !== entryVrf) continue;
-      const mac = new Uint8Array(6);
-      put32(mac, 0, this.#macHigh[index]);
-      put16(mac, 4, low >>> 16);
-      const [nexthop, label, flags] = [this.#nexthops[index], this.#labels[index], this.#flags[index]];
-      yield { vrf: entryVrf, mac, index, nexthop, label, flags };
-    }
+  /** A free slot for an entry of this bucket, or -1. */
+  #choose(bucket: number): number {
+    const first = bucket * BUCKET;
+    for (let i = first; i < first + BUCKET; i++) if (this.#used[i] === 0) return i;
+    const free = this.#used.indexOf(0, this.#freeFrom);
+    this.#freeFrom = free < 0 ? this.size : free;
+    return free;
   }
 
-  #holds(slot: number, high: number, low: number): boolean {
-    return this.#macHigh[slot] === high && this.#macLowVrf[slot] === low && this.#used[slot] !== 0;
+  /** Whether entries of this bucket may lie in that slot. */
+  #belongs(index: number, bucket: number): boolean {
+    return index >= this.#entries ? index < this.size : Math.floor(index / BUCKET) === bucket;
   }
 
-  #bucketOf(high: number, low: number): number {
-    return (hash(high, low) % (this.#entries / BUCKET)) * BUCKET;
+  #insert(index: number, high: number, low: number): void {
+    this.#used[index] = 1;
+    this.#keyHigh[index] = high;
+    this.#keyLow[index] = low;
+    if (index < this.#entries) return;
+    const bucket = this.#bucket(high, low);
+    this.#next[index - this.#entries] = this.#chain[bucket];
+    this.#chain[bucket] = index;
   }
 
-  /** Takes the slot the entry asks for, or a free one of its bucket, or an overflow slot. */
-  #place(entry: BridgeEntry): number {
-    const high = get32(entry.mac, 0);
-    const low = lowWord(entry.vrf, entry.mac, 0);
-    const bucket = this.#bucketOf(high, low);
-    const slot = entry.index >= 0 ? entry.index : this.#freeSlot(bucket);
-    if (slot < 0) return -1;
-    if (slot >= this.#entries) this.#link(slot, bucket);
-    this.#macHigh[slot] = high;
-    this.#macLowVrf[slot] = low;
-    this.#used[slot] = 1;
-    return slot;
+  #remove(index: number): void {
+    this.#used[index] = 0;
+    if (index < this.#entries) return;
+    this.#unlink(index, this.#bucket(this.#keyHigh[index], this.#keyLow[index]));
+    this.#freeFrom = Math.min(this.#freeFrom, index);
   }
 
-  #freeSlot(bucket: number): number {
-    for (let slot = bucket; slot < bucket + BUCKET; slot++) if (this.#used[slot] === 0) return slot;
-    return this.#used.indexOf(0, this.#entries);
-  }
-
-  #link(slot: number, bucket: number): void {
-    this.#nextOverflow[slot - this.#entries] = this.#firstOverflow[bucket / BUCKET];
-    this.#firstOverflow[bucket / BUCKET] = slot;
-  }
-
-  #unlink(slot: number, bucket: number): void {
-    const after = this.#nextOverflow[slot - this.#entries];
-    if (this.#firstOverflow[bucket / BUCKET] === slot) {
-      this.#firstOverflow[bucket / BUCKET] = after;
+  #unlink(index: number, bucket: number): void {
+    const after = this.#next[index - this.#entries];
+    if (this.#chain[bucket] === index) {
+      this.#chain[bucket] = after;
       return;
     }
-    let before = this.#firstOverflow[bucket / BUCKET];
-    while (this.#nextOverflow[before - this.#entries] !== slot) before = this.#nextOverflow[before - this.#entries];
-    this.#nextOverflow[before - this.#entries] = after;
+    let before = this.#chain[bucket];
+    while (this.#next[before - this.#entries] !== index) before = this.#next[before - this.#entries];
+    this.#next[before - this.#entries] = after;
   }
-}
-
-/** Second word of a key: the last two bytes of the MAC above the 16 bits of the VRF. */
-function lowWord(vrf: number, b: Uint8Array, at: number): number {
-  return ((get16(b, at + 4) << 16) | vrf) >>> 0;
-}
-
-/** Mixes both words of a key (multiply and xor-shift, after the 64-bit finalisers of public-domain hashes). */
-function hash(high: number, low: number): number {
-  let h = Math.imul(high ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(low, 0xc2b2ae35);
-  h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
-  h = Math.imul(h ^ (h >>> 12), 0x297a2d39);
-  return (h ^ (h >>> 15)) >>> 0;
 }

@@ -1,197 +1,222 @@
-/**
- * Longest-prefix match as a multibit trie, eight bits a level: 4 levels for IPv4, 16 for IPv6. A prefix lies in the node of the
- * level where it ends, spread over all slots it covers; a longer one grows a node below one of them.
- *
- *    10.0.0.0/8, 10.1.0.0/23:   root[10] = /8 ──▶ node[1] = none ──▶ node[0], node[1] = /23
- *
- * A lookup walks down and remembers the last route it met.
- */
+/** Slots of a node: one for each value of the byte it looks at. */
 const SLOTS = 256;
-/** Nodes a table begins with; it doubles when they are used up. */
-const FIRST_NODES = 4;
-const ROOT = 0;
 
+/** The root of a trie that holds nothing, shared by all of them: nobody writes to it. */
+const EMPTY_SLOTS = new Int32Array(SLOTS);
+const EMPTY_LENGTHS = new Uint8Array(SLOTS);
+
+/** One slot of the trie, as a dump shows it. */
 export interface TrieSlot {
-  /** Address of the slot, 4 or 16 bytes. */
+  /** First address of the slot: 4 or 16 bytes. */
   readonly address: Uint8Array;
-  /** Prefix length of the slot: 8, 16, 24, 32 ... */
+  /** Bits of the address the slot stands for: 8, 16, 24 ... */
   readonly slotLength: number;
-  /** Value of the route that fills it; 0: none. */
+  /** Value of the route that fills the slot; 0: none. */
   readonly value: number;
-  /** Length of that route (the parent prefix length of `rt`). */
+  /** Length of that route ("parent prefix length"); 0 also where there is none. */
   readonly ppl: number;
 }
 
+/**
+ * Longest-prefix match of one VRF and family: a trie that looks at one byte of the address a level, 4 levels for IPv4 and 16 for
+ * IPv6. A slot holds the value of the longest route that covers it or, where longer routes begin, the number of the next node, so
+ * a lookup reads one word a level and is done at the first value.
+ *
+ *     routes 10.0.0.0/8 -> 1, 10.1.0.0/16 -> 2, 10.1.2.0/23 -> 3
+ *
+ *     node 0                     node 1 (10.)              node 2 (10.1.)
+ *     |  0 | -  |                |  0 | 1 (/8)  |          |  0 | 2 (/16) |
+ *     | .. |    |                |  1 | node 2 -+--------->|  1 | 2 (/16) |
+ *     | 10 | node 1 ------------>|  2 | 1 (/8)  |          |  2 | 3 (/23) |
+ *     | .. |    |                | .. |         |          |  3 | 3 (/23) |
+ *     |255 | -  |                |255 | 1 (/8)  |          |  4 | 2 (/16) |
+ *
+ * A node exists while a route needs it: one longer than the bits in front of the node. The routes themselves are kept beside the
+ * trie, to know what comes back when one is deleted.
+ */
 export class InetRoutes {
-  readonly #levels: 4 | 16;
-  /** For each slot of each node: the node below it (0: none), the value of the longest route of its level, that route's length. */
-  #children = new Int32Array(0);
-  #values = new Int32Array(0);
-  #lengths = new Uint8Array(0);
-  /** How many routes end in a node and how many nodes hang below it: at 0 it can go. */
-  readonly #users: number[] = [];
-  readonly #free: number[] = [];
-  /** Every route by its prefix: says what a deleted one uncovers. */
+  readonly #levels: number;
+  /** By prefix and length. */
   readonly #routes = new Map<string, number>();
+  /** Per node 256 slots: a value, or the complement (~) of a node. In a free node the first slot is the next free node. */
+  #slots = EMPTY_SLOTS;
+  /** Length of the route that fills each slot. */
+  #lengths = EMPTY_LENGTHS;
+  /** Routes that need each node. */
+  #needs = new Uint32Array(1);
+  /** Nodes ever used, and the first free one among them; 0: none. */
+  #nodes = 1;
+  #free = 0;
 
+  /** @param levels bytes of an address. */
   constructor(levels: 4 | 16) {
     this.#levels = levels;
   }
 
-  /** Number of routes. */
-  get size(): number {
-    return this.#routes.size;
+  /** Value of the longest route that covers the address at `at`; 0: none. */
+  lookup(b: Uint8Array, at: number): number {
+    const slots = this.#slots;
+    let p = at;
+    let slot = slots[b[p]];
+    while (slot < 0) slot = slots[(~slot << 8) | b[++p]];
+    return slot;
   }
 
-  /** Value of exactly this prefix; 0 when it is not there. */
+  /** Value of exactly this route; 0: there is none. */
   get(prefix: Uint8Array, length: number): number {
     return this.#routes.get(key(prefix, length)) ?? 0;
   }
 
-  /** Value of the longest prefix that covers the address at `at`; 0: none does. */
-  lookup(b: Uint8Array, at: number): number {
-    if (this.#routes.size === 0) return 0;
-    let best = 0;
-    let node = ROOT;
-    for (let level = 0; level < this.#levels; level++) {
-      const slot = node * SLOTS + b[at + level];
-      const value = this.#values[slot];
-      if (value !== 0) best = value;
-      node = this.#children[slot];
-      if (node === 0) break;
-    }
-    return best;
-  }
-
-  /** Adds or replaces a prefix. @param value greater than 0. @param prefix 4 or 16 bytes, bits behind `length` are not looked at. */
+  /** Adds a route or gives it another value. Host bits of `prefix` do not matter; `value` is 1..2^31-1. */
   set(prefix: Uint8Array, length: number, value: number): void {
     const name = key(prefix, length);
-    const known = this.#routes.has(name);
-    const node = this.#grow(prefix, levelOf(length));
-    if (!known) this.#users[node]++;
+    if (this.#slots === EMPTY_SLOTS) this.#reserve(this.#levels);
+    const node = this.#descend(prefix, length, this.#routes.has(name) ? 0 : 1);
     this.#routes.set(name, value);
-    const { first, end } = range(prefix, length);
-    for (let slot = node * SLOTS + first; slot < node * SLOTS + end; slot++) {
-      if (this.#values[slot] !== 0 && this.#lengths[slot] > length) continue;
-      this.#values[slot] = value;
-      this.#lengths[slot] = length;
-    }
+    // What the route covers and no longer one does.
+    this.#fill(node, prefix, length, { from: 0, to: length, value, length });
   }
 
-  /** Takes a prefix out; shorter ones show again. False: it was not there. */
+  /** Removes a route; its slots go back to the next shorter one. False: there is no such route. */
   delete(prefix: Uint8Array, length: number): boolean {
     if (!this.#routes.delete(key(prefix, length))) return false;
-    const path = this.#path(prefix, levelOf(length));
-    const node = path[path.length - 1];
-    const { first, end } = range(prefix, length);
-    const cover = this.#coverOnLevel(prefix, length);
-    for (let slot = node * SLOTS + first; slot < node * SLOTS + end; slot++) {
-      if (this.#values[slot] === 0 || this.#lengths[slot] !== length) continue;
-      this.#values[slot] = cover.value;
-      this.#lengths[slot] = cover.length;
+    if (this.#routes.size === 0) {
+      this.#clear();
+      return true;
     }
-    this.#users[node]--;
-    this.#prune(prefix, path);
+    let shorter = length;
+    let value = 0;
+    while (shorter > 0 && value === 0) value = this.get(prefix, --shorter);
+    const node = this.#descend(prefix, length, -1);
+    this.#fill(node, prefix, length, { from: length, to: length, value, length: shorter });
+    this.#prune(prefix, length);
     return true;
   }
 
-  /** Every slot that has no node below it, in address order; nothing when there are no routes. */
+  /** Every slot that holds no node, in address order. */
   *dump(): IterableIterator<TrieSlot> {
-    if (this.#routes.size > 0) yield* this.#dumpNode(ROOT, 0, new Uint8Array(this.#levels), 0, 0);
+    yield* this.#dumpNode(0, 0, new Uint8Array(this.#levels));
   }
 
-  *#dumpNode(node: number, level: number, address: Uint8Array, value: number, ppl: number): IterableIterator<TrieSlot> {
-    for (let i = 0; i < SLOTS; i++) {
-      const slot = node * SLOTS + i;
-      address[level] = i;
-      const own = this.#values[slot] !== 0;
-      const slotValue = own ? this.#values[slot] : value;
-      const slotPpl = own ? this.#lengths[slot] : ppl;
-      const child = this.#children[slot];
-      if (child !== 0) yield* this.#dumpNode(child, level + 1, address, slotValue, slotPpl);
-      else yield { address: address.slice(), slotLength: (level + 1) * 8, value: slotValue, ppl: slotPpl };
-    }
-    address[level] = 0;
-  }
-
-  /** The node of `level` on the way to `prefix`, made with all nodes above it where they are missing. */
-  #grow(prefix: Uint8Array, level: number): number {
-    if (this.#users.length === 0) this.#newNode();
-    let node = ROOT;
-    for (let i = 0; i < level; i++) {
-      const slot = node * SLOTS + prefix[i];
-      if (this.#children[slot] === 0) {
-        const child = this.#newNode();
-        this.#children[slot] = child;
-        this.#users[node]++;
+  *#dumpNode(node: number, level: number, path: Uint8Array): IterableIterator<TrieSlot> {
+    for (let byte = 0; byte < SLOTS; byte++) {
+      path[level] = byte;
+      const slot = this.#slots[node * SLOTS + byte];
+      if (slot < 0) yield* this.#dumpNode(~slot, level + 1, path);
+      else {
+        const ppl = this.#lengths[node * SLOTS + byte];
+        yield { address: path.slice(), slotLength: (level + 1) * 8, value: slot, ppl };
       }
-      node = this.#children[slot];
+    }
+    path[level] = 0;
+  }
+
+  /** The node whose slots a route of this length fills, made if need be; counts the route in or out of the nodes on the way. */
+  #descend(prefix: Uint8Array, length: number, change: number): number {
+    let node = 0;
+    for (let level = 0; (level + 1) * 8 < length; level++) {
+      const at = node * SLOTS + prefix[level];
+      if (this.#slots[at] >= 0) this.#split(at);
+      node = ~this.#slots[at];
+      this.#needs[node] += change;
     }
     return node;
   }
 
-  /** The nodes from the root to that of `level` on the way to `prefix`, which are there. */
-  #path(prefix: Uint8Array, level: number): number[] {
-    const path = [ROOT];
-    for (let i = 0; i < level; i++) path.push(this.#children[path[i] * SLOTS + prefix[i]]);
-    return path;
+  /** Puts a node under the slot, all of whose slots are what the slot was. */
+  #split(at: number): void {
+    const node = this.#take();
+    this.#slots.fill(this.#slots[at], node * SLOTS, (node + 1) * SLOTS);
+    this.#lengths.fill(this.#lengths[at], node * SLOTS, (node + 1) * SLOTS);
+    this.#slots[at] = ~node;
   }
 
-  /** Frees nodes at the end of `path` that nobody uses any more. */
-  #prune(prefix: Uint8Array, path: readonly number[]): void {
-    for (let level = path.length - 1; level > 0 && this.#users[path[level]] === 0; level--) {
-      this.#children[path[level - 1] * SLOTS + prefix[level - 1]] = 0;
-      this.#users[path[level - 1]]--;
-      this.#free.push(path[level]);
+  /** Repaints the slots of the route and all below them. */
+  #fill(node: number, prefix: Uint8Array, length: number, paint: Paint): void {
+    const level = Math.max(Math.ceil(length / 8) - 1, 0);
+    const span = 1 << ((level + 1) * 8 - length);
+    const first = node * SLOTS + (prefix[level] & ~(span - 1));
+    this.#paint(first, first + span, paint);
+  }
+
+  #paint(first: number, end: number, paint: Paint): void {
+    for (let at = first; at < end; at++) {
+      const slot = this.#slots[at];
+      if (slot < 0) this.#paint(~slot * SLOTS, (~slot + 1) * SLOTS, paint);
+      else if (this.#lengths[at] >= paint.from && this.#lengths[at] <= paint.to) {
+        this.#slots[at] = paint.value;
+        this.#lengths[at] = paint.length;
+      }
     }
   }
 
-  #newNode(): number {
-    const node = this.#free.pop() ?? this.#users.length;
-    this.#users[node] = 0;
-    if ((node + 1) * SLOTS > this.#children.length) this.#enlarge();
-    this.#children.fill(0, node * SLOTS, (node + 1) * SLOTS);
-    this.#values.fill(0, node * SLOTS, (node + 1) * SLOTS);
+  /** Frees the nodes on the way of a route that no route needs any more. */
+  #prune(prefix: Uint8Array, length: number): void {
+    let node = 0;
+    for (let level = 0; (level + 1) * 8 < length; level++) {
+      const at = node * SLOTS + prefix[level];
+      node = ~this.#slots[at];
+      if (this.#needs[node] > 0) continue;
+      this.#collapse(at);
+      return;
+    }
+  }
+
+  /** Frees the node under the slot and those below it. No route ends in them, so every slot in them is the same. */
+  #collapse(at: number): void {
+    const node = ~this.#slots[at];
+    const first = node * SLOTS;
+    for (let i = first; i < first + SLOTS; i++) if (this.#slots[i] < 0) this.#collapse(i);
+    this.#slots[at] = this.#slots[first];
+    this.#lengths[at] = this.#lengths[first];
+    this.#slots[first] = this.#free;
+    this.#free = node;
+  }
+
+  /** A node nobody uses. */
+  #take(): number {
+    if (this.#free === 0) {
+      if (this.#nodes === this.#needs.length) this.#reserve(this.#nodes * 2);
+      return this.#nodes++;
+    }
+    const node = this.#free;
+    this.#free = this.#slots[node * SLOTS];
     return node;
   }
 
-  #enlarge(): void {
-    const slots = Math.max(FIRST_NODES * SLOTS, this.#children.length * 2);
-    const [children, values, lengths] = [new Int32Array(slots), new Int32Array(slots), new Uint8Array(slots)];
-    children.set(this.#children);
-    values.set(this.#values);
-    lengths.set(this.#lengths);
-    [this.#children, this.#values, this.#lengths] = [children, values, lengths];
+  /** Makes room for this many nodes. */
+  #reserve(nodes: number): void {
+    const { slots, lengths, needs } = { slots: this.#slots, lengths: this.#lengths, needs: this.#needs };
+    this.#slots = new Int32Array(nodes * SLOTS);
+    this.#lengths = new Uint8Array(nodes * SLOTS);
+    this.#needs = new Uint32Array(nodes);
+    this.#slots.set(slots);
+    this.#lengths.set(lengths);
+    this.#needs.set(needs);
   }
 
-  /** The longest route shorter than `length` that ends on the same level and covers `prefix`; value 0: none. */
-  #coverOnLevel(prefix: Uint8Array, length: number): { value: number; length: number } {
-    const level = levelOf(length);
-    const shortest = level === 0 ? 0 : level * 8 + 1;
-    for (let shorter = length - 1; shorter >= shortest; shorter--) {
-      const value = this.get(prefix, shorter);
-      if (value !== 0) return { value, length: shorter };
-    }
-    return { value: 0, length: 0 };
+  #clear(): void {
+    this.#slots = EMPTY_SLOTS;
+    this.#lengths = EMPTY_LENGTHS;
+    this.#needs = new Uint32Array(1);
+    this.#nodes = 1;
+    this.#free = 0;
   }
 }
 
-/** Level of the node in which a prefix of this length ends; the default route ends in the root. */
-function levelOf(length: number): number {
-  return Math.max(0, Math.ceil(length / 8) - 1);
+/** Which slots to repaint, by the length of the route that fills them now, and how. */
+interface Paint {
+  readonly from: number;
+  readonly to: number;
+  readonly value: number;
+  readonly length: number;
 }
 
-/** Slots [first, end) that a prefix covers in its node. */
-function range(prefix: Uint8Array, length: number): { first: number; end: number } {
-  const level = levelOf(length);
-  const count = 1 << ((level + 1) * 8 - length);
-  const first = prefix[level] & ~(count - 1);
-  return { first, end: first + count };
-}
-
-/** A prefix as text: its length and the bytes it has a say in, bits behind it zero. */
+/** Name of a route: its significant bytes, host bits zero, and its length. */
 function key(prefix: Uint8Array, length: number): string {
-  const bytes = prefix.slice(0, Math.ceil(length / 8));
-  if (length % 8 !== 0) bytes[bytes.length - 1] &= 0xff << (8 - (length % 8));
-  return `${length}:${bytes.join('.')}`;
+  const whole = length >>> 3;
+  const bits = length & 7;
+  let text = String.fromCharCode(length);
+  for (let i = 0; i < whole; i++) text += String.fromCharCode(prefix[i]);
+  return bits === 0 ? text : text + String.fromCharCode(prefix[whole] & (0xff00 >>> bits) & 0xff);
 }

@@ -54,15 +54,15 @@ export class RoutingTable {
   set(record: RouteRecord): void {
     const address = parsePrefix(record);
     const known = this.#trie.get(address, record.length);
-    const value = known > 0 ? known : (this.#free.pop() ?? this.#routes.length);
+    const value = known !== 0 ? known : (this.#free.pop() ?? this.#routes.length);
     this.#routes[value] = new Route(record);
-    if (known <= 0) this.#trie.set(address, record.length, value);
+    if (known === 0) this.#trie.set(address, record.length, value);
   }
 
   delete(key: { family: 'inet' | 'inet6'; prefix: string; length: number }): void {
     const address = parsePrefix(key);
     const value = this.#trie.get(address, key.length);
-    if (value > 0 && this.#trie.delete(address, key.length)) this.#free.push(value);
+    if (value !== 0 && this.#trie.delete(address, key.length)) this.#free.push(value);
   }
 
   /** Longest match of the address at `at`; the discard route when there is none. */

@@ -1,0 +1,34 @@
+import type { TableChange } from '../tables/records.js';
+import type { DatapathOptions } from './datapath.js';
+
+/** What the main thread tells the worker, in order. `sequence` counts up by one; the worker publishes the last one it carried out. */
+export type WorkerCommand =
+  | { readonly kind: 'changes'; readonly sequence: number; readonly changes: readonly TableChange[] }
+  | { readonly kind: 'attach'; readonly sequence: number; readonly port: PortHandle }
+  | { readonly kind: 'detach'; readonly sequence: number; readonly vif: number }
+  | { readonly kind: 'stop'; readonly sequence: number };
+
+/** An open port: descriptors are valid in every thread of the process. */
+export interface PortHandle {
+  readonly vif: number;
+  readonly device: 'tap' | 'packet';
+  readonly fd: number;
+  readonly vnetHeader: boolean;
+}
+
+/** What the worker tells the main thread. */
+export type WorkerEvent =
+  /** The worker runs; commands and frames for it are announced by writing to this event descriptor. */
+  | { readonly kind: 'ready'; readonly wakeFd: number }
+  /** Frames wait in the ring to the agent. */
+  | { readonly kind: 'frames' }
+  /** A port could not be attached. */
+  | { readonly kind: 'attachFailed'; readonly vif: number; readonly code: string; readonly message: string };
+
+/** What the worker starts with. */
+export interface WorkerStart {
+  readonly countersPath: string;
+  readonly toAgent: SharedArrayBuffer;
+  readonly fromAgent: SharedArrayBuffer;
+  readonly options: DatapathOptions;
+}

@@ -1,0 +1,111 @@
+import { CTL, type FrameIo, MAX_FRAME, RX, TX, TX_QUEUE, VNET_LEN } from '../io/device.js';
+import { DROP, type DropReason } from '../packet/drop.js';
+import type { FrameRing } from '../packet/frame-ring.js';
+import { Packet } from '../packet/packet.js';
+import { type Counters, HEADER, VRF_STAT, type VrfStat } from '../tables/counters.js';
+import type { Tables } from '../tables/tables.js';
+import { Segmenter } from './offload.js';
+import { settle } from './vif-output.js';
+import { vifInput } from './vif-input.js';
+
+export interface DatapathOptions {
+  /** Frames to the agent a second and interface, and how many at once. */
+  readonly agentRate: number;
+  readonly agentBurst: number;
+  /** Smallest MTU of the underlay, bytes: TCP's segment size is clamped to what fits through a tunnel. */
+  readonly underlayMtu: number;
+}
+
+/**
+ * The state of one worker's datapath, and its batch. The stages are the other files of this folder in the order a frame meets
+ * them: vif-input, parse, arp or nd, trap, bridge, route, nexthop, vif-output. Each takes the datapath with the frame in hand in
+ * `p`, does one thing, and names the next.
+ */
+export class Datapath {
+  readonly p = new Packet();
+  /** The arena, seen as bytes. */
+  readonly b: Uint8Array;
+  readonly segmenter = new Segmenter();
+  /** Frames waiting in io.tx. */
+  queued = 0;
+  /** Whether frames were put into the ring to the agent since the loop last looked. */
+  punted = false;
+  /** Time of this round, ms. */
+  now = 0;
+  readonly io: FrameIo;
+  readonly tables: Tables;
+  readonly counters: Counters;
+  readonly options: DatapathOptions;
+  /** Frames for the agent. */
+  readonly toAgent: FrameRing;
+  #scratch: number;
+
+  constructor(io: FrameIo, tables: Tables, counters: Counters, toAgent: FrameRing, options: DatapathOptions) {
+    this.io = io;
+    this.tables = tables;
+    this.counters = counters;
+    this.toAgent = toAgent;
+    this.options = options;
+    this.b = new Uint8Array(io.arena);
+    this.#scratch = io.scratchAt;
+  }
+
+  /** Runs the `n` frames the last step received to completion; returns how many frames wait to be sent. */
+  run(n: number, now: number): number {
+    this.now = now;
+    this.#sent();
+    const rx = this.io.rx;
+    for (let i = 0; i < n; i++) {
+      const word = i * RX.words;
+      vifInput(this, rx[word + RX.port], rx[word + RX.at], rx[word + RX.length]);
+    }
+    return this.queued;
+  }
+
+  /** Sends what is queued now. Afterwards the scratch area is free and nothing refers to a frame. */
+  flush(): void {
+    this.io.flush(this.queued);
+    this.#sent();
+  }
+
+  /** Books what the device did with the frames of the last step or flush. */
+  #sent(): void {
+    if (this.io.ctl[CTL.failed] > 0) settle(this, this.queued);
+    this.io.ctl[CTL.failed] = 0;
+    this.queued = 0;
+    this.#scratch = this.io.scratchAt;
+  }
+
+  /** Room for one frame to be made, with headroom for its virtio-net header. Flushes when the scratch area is used up. */
+  scratch(length: number = MAX_FRAME): number {
+    let at = this.#scratch + 16 + 2; // keeps `% 4 == 2` for the Ethernet header: scratchAt is 16-byte aligned
+    if (at + length > this.io.scratchAt + this.io.scratchLength) {
+      this.flush();
+      at = this.#scratch + 16 + 2;
+    }
+    this.#scratch = (at + length + 15) & ~15;
+    this.b.fill(0, at - VNET_LEN, at);
+    return at;
+  }
+
+  /** A free tx descriptor, as its first word. Flushes when the queue is full. */
+  txDescriptor(): number {
+    if (this.queued === TX_QUEUE) this.flush();
+    return this.queued++ * TX.words;
+  }
+
+  /** The frame in hand ends here, counted. */
+  drop(reason: DropReason): void {
+    this.counters.drop(this.p.vif, DROP[reason], this.p.packets);
+  }
+
+  /** The frame in hand was answered: it is neither sent nor dropped. */
+  consume(): void {
+    this.counters.words[HEADER.consumed] += this.p.packets;
+  }
+
+  /** Counts the frame in hand in its VRF. */
+  vrfStat(stat: VrfStat): void {
+    this.counters.words[this.counters.vrfAt(this.p.vrf) + VRF_STAT[stat]] += this.p.packets;
+  }
+}

@@ -1,0 +1,63 @@
+import { HEADER } from '../tables/counters.js';
+import type { Nexthop } from '../tables/nexthop.js';
+import { PUNT } from '../tables/punt.js';
+import { NH_TYPE, VIF_ID } from '../tables/records.js';
+import { put16 } from '../wire/bytes.js';
+import * as ethernet from '../wire/ethernet.js';
+import type { Datapath } from './datapath.js';
+import { toAgent } from './trap.js';
+import { output } from './vif-output.js';
+
+/** Does with the frame in hand what its nexthop says. */
+export function toNexthop(dp: Datapath, nexthop: Nexthop): void {
+  switch (nexthop.type) {
+    case NH_TYPE.encap:
+      return encap(dp, nexthop);
+    case NH_TYPE.composite:
+      return replicate(dp, nexthop);
+    case NH_TYPE.discard:
+      dp.vrfStat('discards');
+      return dp.drop('discards');
+    default:
+      return dp.drop('invalidNh');
+  }
+}
+
+/** Out of one interface: bridged as it is, routed with the Ethernet header prepared for it. */
+function encap(dp: Datapath, nexthop: Nexthop): void {
+  const { p, tables } = dp;
+  const out = tables.vifs.get(nexthop.oif);
+  if (!out) return dp.drop('invalidIf');
+  if (nexthop.oif === VIF_ID.agent) return toAgentFrom(dp);
+  if (nexthop.bridged) {
+    if (nexthop.oif === p.vif) return dp.drop('packetLoop');
+    dp.vrfStat('l2Encaps');
+  } else {
+    dp.b.set(nexthop.rewrite, p.at);
+    put16(dp.b, p.at + ethernet.TYPE, p.etherType);
+    dp.vrfStat('encaps');
+  }
+  output(dp, out);
+}
+
+function toAgentFrom(dp: Datapath): void {
+  const from = dp.tables.vifs.get(dp.p.vif);
+  if (from) toAgent(dp, from, PUNT.nexthop);
+  else dp.drop('trapNoIf');
+}
+
+/** To every member but the interface the frame came from. The last one takes the frame itself, the others a copy. */
+function replicate(dp: Datapath, composite: Nexthop): void {
+  const { p, tables } = dp;
+  dp.vrfStat('l2McastComposites');
+  let sent = 0;
+  for (let i = 0; i < composite.members.length; i++) {
+    const member = tables.nexthops.get(composite.members[i]);
+    const out = member && member.oif !== p.vif ? tables.vifs.get(member.oif) : undefined;
+    if (!out) continue;
+    if (sent++ > 0) dp.counters.words[HEADER.copied] += p.packets;
+    dp.vrfStat('l2Encaps');
+    output(dp, out);
+  }
+  if (sent === 0) dp.drop('discards');
+}

@@ -1,0 +1,184 @@
+import { Worker } from 'node:worker_threads';
+import { closeFd, wake } from 'packet-io';
+import type { Logger } from 'pino';
+import type { PortHandle, WorkerCommand, WorkerEvent, WorkerStart } from './datapath/commands.js';
+import { FrameRing } from './packet/frame-ring.js';
+import { type Counters, HEADER } from './tables/counters.js';
+import type { TableChange } from './tables/records.js';
+
+/** A worker without a sign of life for so long is ended and started again, ms. It shows one ten times a second. */
+const SILENCE_MS = 5_000;
+const WATCH_MS = 500;
+/** Pause before a worker that failed is started again, ms. */
+const RESTART_MS = 100;
+
+export interface WorkerHostOptions {
+  readonly start: Omit<WorkerStart, 'toAgent' | 'fromAgent'>;
+  readonly counters: Counters;
+  readonly log: Logger;
+  /** Changes that make empty tables what they are now: what a worker that starts again is told first. */
+  readonly snapshot: () => readonly TableChange[];
+  /** Frames wait: take them. */
+  readonly onFrames: (ring: FrameRing) => void;
+  readonly onAttachFailed: (vif: number, code: string, message: string) => void;
+}
+
+/**
+ * The main thread's side of the datapath worker: tells it what changes, watches over it, and starts it again when it fails, with
+ * the tables and ports it had. Forwarding pauses for the time of the restart, nothing else is lost.
+ */
+export class WorkerHost {
+  readonly #options: WorkerHostOptions;
+  readonly #toAgent = new FrameRing();
+  readonly #fromAgent = new FrameRing();
+  readonly #ports = new Map<number, PortHandle>();
+  /** Descriptors to close once the command with this sequence number is carried out. */
+  readonly #closing: { sequence: number; fd: number }[] = [];
+  #worker: Worker | null = null;
+  #wakeFd = -1;
+  #sequence: number;
+  #startedAt = 0;
+  #watch: NodeJS.Timeout | null = null;
+  #stopping = false;
+  restarts = 0;
+
+  constructor(options: WorkerHostOptions) {
+    this.#options = options;
+    this.#sequence = options.counters.words[HEADER.applied];
+  }
+
+  start(): void {
+    this.#launch();
+    this.#watch = setInterval(() => {
+      this.#check();
+    }, WATCH_MS);
+  }
+
+  /** Sends table changes; returns the sequence number to compare with `applied`. */
+  change(changes: readonly TableChange[]): number {
+    return this.#tell({ kind: 'changes', sequence: ++this.#sequence, changes });
+  }
+
+  /** Opens traffic for a port. The descriptor belongs to the host from now on. */
+  attach(port: PortHandle): number {
+    this.#ports.set(port.vif, port);
+    return this.#tell({ kind: 'attach', sequence: ++this.#sequence, port });
+  }
+
+  /** Ends traffic for a port, and closes its descriptor when the worker has let go of it. */
+  detach(vif: number): void {
+    const port = this.#ports.get(vif);
+    if (!port) return;
+    this.#ports.delete(vif);
+    this.#closing.push({ sequence: this.#tell({ kind: 'detach', sequence: ++this.#sequence, vif }), fd: port.fd });
+  }
+
+  /** Sends a frame the agent made out of an interface. False: the ring is full, the frame is lost. */
+  send(vif: number, frame: Uint8Array): boolean {
+    const put = this.#fromAgent.put(frame, 0, frame.length, vif, 0);
+    if (put && this.#fromAgent.shouldNotify()) this.#wake();
+    return put;
+  }
+
+  /** Number of the last command sent, and of the last one carried out. */
+  get sent(): number {
+    return this.#sequence;
+  }
+  get applied(): number {
+    return this.#options.counters.words[HEADER.applied];
+  }
+
+  /** Milliseconds since the worker's last sign of life. */
+  get silenceMs(): number {
+    return Math.max(0, Date.now() - Math.max(this.#options.counters.words[HEADER.heartbeat], this.#startedAt));
+  }
+
+  get running(): boolean {
+    return this.#wakeFd >= 0;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    if (this.#watch) clearInterval(this.#watch);
+    const worker = this.#worker;
+    if (!worker) return;
+    const gone = new Promise((resolve) => worker.once('exit', resolve));
+    this.#tell({ kind: 'stop', sequence: ++this.#sequence });
+    await Promise.race([
+      gone,
+      new Promise((resolve) => setTimeout(resolve, SILENCE_MS)).then(() => worker.terminate()),
+    ]);
+    for (const { fd } of [...this.#ports.values(), ...this.#closing.splice(0)]) closeFd(fd);
+    this.#ports.clear();
+  }
+
+  #launch(): void {
+    const { start, log } = this.#options;
+    const workerData: WorkerStart = { ...start, toAgent: this.#toAgent.memory, fromAgent: this.#fromAgent.memory };
+    this.#startedAt = Date.now();
+    const worker = new Worker(new URL('worker.js', import.meta.url), { workerData, name: 'datapath' });
+    this.#worker = worker;
+    worker.on('message', (event: WorkerEvent) => {
+      this.#onEvent(event);
+    });
+    worker.on('error', (error) => {
+      log.error({ err: error }, 'datapath worker failed');
+    });
+    worker.on('exit', (code) => {
+      this.#onExit(worker, code);
+    });
+    // Everything the worker must know reaches it before what comes from now on.
+    this.#tell({ kind: 'changes', sequence: ++this.#sequence, changes: this.#options.snapshot() });
+    for (const port of this.#ports.values()) this.#tell({ kind: 'attach', sequence: ++this.#sequence, port });
+  }
+
+  #onEvent(event: WorkerEvent): void {
+    switch (event.kind) {
+      case 'ready':
+        this.#wakeFd = event.wakeFd;
+        this.#wake();
+        break;
+      case 'frames':
+        this.#toAgent.beginTaking();
+        this.#options.onFrames(this.#toAgent);
+        break;
+      case 'attachFailed':
+        this.#options.onAttachFailed(event.vif, event.code, event.message);
+        break;
+    }
+  }
+
+  #onExit(worker: Worker, code: number): void {
+    if (this.#worker !== worker) return;
+    this.#worker = null;
+    this.#wakeFd = -1;
+    if (this.#stopping) return;
+    this.restarts++;
+    this.#options.log.warn({ code, restarts: this.restarts }, 'datapath worker is gone, starting it again');
+    setTimeout(() => {
+      if (!this.#stopping) this.#launch();
+    }, RESTART_MS);
+  }
+
+  #check(): void {
+    const { applied } = this;
+    while (this.#closing.length > 0 && this.#closing[0].sequence <= applied) {
+      closeFd((this.#closing.shift() as { fd: number }).fd);
+    }
+    if (this.#worker && this.silenceMs > SILENCE_MS) {
+      this.#options.log.error({ silenceMs: this.silenceMs }, 'datapath worker shows no sign of life, ending it');
+      this.#startedAt = Date.now();
+      void this.#worker.terminate();
+    }
+  }
+
+  #tell(command: WorkerCommand): number {
+    this.#worker?.postMessage(command);
+    this.#wake();
+    return command.sequence;
+  }
+
+  #wake(): void {
+    if (this.#wakeFd >= 0) wake(this.#wakeFd);
+  }
+}

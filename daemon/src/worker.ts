@@ -1,0 +1,110 @@
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { mapFile, PacketIo, PORT } from 'packet-io';
+import type { PortHandle, WorkerCommand, WorkerEvent, WorkerStart } from './datapath/commands.js';
+import { Datapath } from './datapath/datapath.js';
+import { inject } from './datapath/inject.js';
+import { runLoop } from './datapath/loop.js';
+import { FrameRing } from './packet/frame-ring.js';
+import { Counters, HEADER, VIF } from './tables/counters.js';
+import { BRIDGE_SLOTS } from './tables/bridge.js';
+import { Tables } from './tables/tables.js';
+
+/**
+ * The datapath worker: a thread that never returns to its event loop. It names the real device and the real clock, and carries
+ * out the main thread's commands between batches.
+ */
+
+/** Commands and frames from the agent carried out in one round at most, so that packets never wait long. */
+const COMMANDS_A_ROUND = 16;
+const FRAMES_A_ROUND = 64;
+
+const port = parentPort;
+if (!port) throw new Error('the datapath worker runs in a worker thread');
+const start = workerData as WorkerStart;
+
+const counters = new Counters(mapFile(start.countersPath, Counters.bytesFor(BRIDGE_SLOTS)), BRIDGE_SLOTS);
+const tables = new Tables(counters);
+const io = new PacketIo();
+const toAgent = new FrameRing(start.toAgent);
+const fromAgent = new FrameRing(start.fromAgent);
+const dp = new Datapath(io, tables, counters, toAgent, start.options);
+let goesOn = true;
+
+function tell(event: WorkerEvent): void {
+  (port as MessagePort).postMessage(event);
+}
+
+function carryOut(command: WorkerCommand): void {
+  switch (command.kind) {
+    case 'changes':
+      for (const change of command.changes) tables.apply(change);
+      break;
+    case 'attach':
+      attach(command.port);
+      break;
+    case 'detach':
+      io.detach(command.vif);
+      break;
+    case 'stop':
+      goesOn = false;
+      break;
+  }
+  counters.words[HEADER.applied] = command.sequence;
+}
+
+function attach({ vif, device, fd, vnetHeader }: PortHandle): void {
+  try {
+    if (device === 'tap') io.attachTap(vif, fd, { vnetHeader });
+    else io.attachPacketSocket(vif, fd, { vnetHeader, ring: true });
+    const known = tables.vifs.get(vif);
+    if (!known) return;
+    known.offloads = vnetHeader;
+    known.kernelDropsSeen = 0;
+    known.rxErrorsSeen = 0;
+  } catch (error) {
+    const { code = 'UNKNOWN', message } = error as NodeJS.ErrnoException;
+    tell({ kind: 'attachFailed', vif, code, message });
+  }
+}
+
+/** What the kernel and the device counted of each port, in the counters everybody sees. */
+function publishPortCounters(): void {
+  for (const vif of tables.vifs.entries()) {
+    const from = vif.id * PORT.words;
+    const to = counters.vifAt(vif.id);
+    counters.words[to + VIF.kernelDrops] += io.portCounters[from + PORT.kernelDrops] - vif.kernelDropsSeen;
+    counters.words[to + VIF.rxErrors] += io.portCounters[from + PORT.rxErrors] - vif.rxErrorsSeen;
+    vif.kernelDropsSeen = io.portCounters[from + PORT.kernelDrops];
+    vif.rxErrorsSeen = io.portCounters[from + PORT.rxErrors];
+  }
+}
+
+/** Carries out what waits, a bounded part of it; returns whether more waits. */
+function apply(): boolean {
+  let left = COMMANDS_A_ROUND;
+  for (; left > 0; left--) {
+    const message = receiveMessageOnPort(port as MessagePort) as { message: WorkerCommand } | undefined;
+    if (!message) break;
+    carryOut(message.message);
+  }
+  fromAgent.beginTaking();
+  let frames = FRAMES_A_ROUND;
+  for (; frames > 0; frames--) {
+    const made = fromAgent.take();
+    if (!made) break;
+    inject(dp, made);
+  }
+  return left === 0 || frames === 0;
+}
+
+tell({ kind: 'ready', wakeFd: io.wakeFd });
+runLoop(dp, io, {
+  apply,
+  tick: publishPortCounters,
+  now: Date.now,
+  goesOn: () => goesOn,
+  framesForAgent: () => {
+    if (toAgent.shouldNotify()) tell({ kind: 'frames' });
+  },
+});
+io.close();
