@@ -27,8 +27,8 @@ export interface DaemonView {
   /** Every slot of the trie of a VRF; none for a VRF without routing. */
   inetRoutes(vrf: number, family: InetFamily): Iterable<InetRouteDump> | undefined;
   /**
-   * The longest route that covers the whole of `address`/`length`, with its own prefix and length. `address` is in canonical
-   * text, its host bits are zero.
+   * The longest route that covers the whole of `address`/`length`, with its own prefix and length. Both are valid; host bits of
+   * `address` may be set.
    */
   inetRoute(vrf: number, family: InetFamily, address: string, length: number): InetRouteDump | undefined;
   bridgeRoutes(vrf: number): Iterable<BridgeRouteDump> | undefined;

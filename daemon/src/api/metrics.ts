@@ -1,0 +1,130 @@
+/** Counters for Prometheus, read from the same dumps the tools print, when somebody scrapes. */
+import { Counter, Gauge, Registry } from 'prom-client';
+
+import type { VifDump } from '../control/dumps.js';
+import type { DaemonView } from './view.js';
+
+/** What is counted of each interface: name, meaning, value. */
+const VIF_COUNTERS: readonly (readonly [string, string, (vif: VifDump) => number])[] = [
+  ['receive_packets_total', 'Packets received, super-frames as their segments', ({ rx }) => rx.packets],
+  ['receive_bytes_total', 'Bytes received, Ethernet included', ({ rx }) => rx.bytes],
+  ['receive_errors_total', 'Packets received with errors', ({ rx }) => rx.errors],
+  ['transmit_packets_total', 'Packets sent, super-frames as their segments', ({ tx }) => tx.packets],
+  ['transmit_bytes_total', 'Bytes sent, Ethernet included', ({ tx }) => tx.bytes],
+  ['transmit_errors_total', 'Packets that could not be sent', ({ tx }) => tx.errors],
+  ['receive_super_frames_total', 'Super-frames received', ({ superFrames }) => superFrames.rx],
+  ['transmit_super_frames_total', 'Super-frames sent', ({ superFrames }) => superFrames.tx],
+  ['drops_total', 'Packets dropped, for any reason', ({ drops }) => drops],
+  ['kernel_drops_total', 'Frames the kernel lost before the datapath saw them', ({ kernelDrops }) => kernelDrops],
+];
+const VIF_LABELS = ['vif', 'name', 'vmi'] as const;
+
+/** Prometheus text and its content type. */
+export class Metrics {
+  readonly contentType: string;
+  readonly #registry = new Registry();
+  readonly #view: DaemonView;
+  readonly #vifs: readonly { counter: Counter<(typeof VIF_LABELS)[number]>; value: (vif: VifDump) => number }[];
+
+  constructor(view: DaemonView) {
+    this.#view = view;
+    const registers = [this.#registry];
+    this.contentType = this.#registry.contentType;
+    this.#vifs = VIF_COUNTERS.map(([name, help, value]) => ({
+      counter: new Counter({ name: `vrouter_vif_${name}`, help, labelNames: VIF_LABELS, registers }),
+      value,
+    }));
+    this.#countDrops();
+    this.#watchDatapath();
+    this.#describeDaemon();
+  }
+
+  /** One scrape. */
+  async text(): Promise<string> {
+    for (const { counter } of this.#vifs) counter.reset();
+    for (const vif of this.#view.vifs()) {
+      const labels = { vif: vif.id, name: vif.name, vmi: vif.vmi ?? '' };
+      for (const { counter, value } of this.#vifs) counter.inc(labels, value(vif));
+    }
+    return this.#registry.metrics();
+  }
+
+  #countDrops(): void {
+    const view = this.#view;
+    new Counter({
+      name: 'vrouter_drops_total',
+      help: 'Packets dropped, by reason as dropstats names it',
+      labelNames: ['reason'],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const [reason, packets] of Object.entries(view.dropstats())) this.inc({ reason }, packets);
+      },
+    });
+  }
+
+  #watchDatapath(): void {
+    const datapath = () => this.#view.status().datapath;
+    this.#gauge('vrouter_worker_up', 'Whether the datapath worker runs', () => Number(datapath().running));
+    this.#gauge(
+      'vrouter_worker_heartbeat_age_seconds',
+      "Time since the worker's last sign of life",
+      () => datapath().heartbeatAgeMs / 1000,
+    );
+    this.#counter('vrouter_worker_restarts_total', 'Restarts of the datapath worker', () => datapath().restarts);
+    new Counter({
+      name: 'vrouter_books_packets_total',
+      help: 'received + generated + copied = sent + dropped + consumed',
+      labelNames: ['entry'],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const [entry, packets] of Object.entries(datapath().books)) this.inc({ entry }, packets);
+      },
+    });
+  }
+
+  #describeDaemon(): void {
+    const view = this.#view;
+    new Gauge({
+      name: 'vrouter_build_info',
+      help: 'Version of the daemon and name of its host; the value is always 1',
+      labelNames: ['version', 'host'],
+      registers: [this.#registry],
+      collect() {
+        const { version, host } = view.status();
+        this.reset();
+        this.set({ version, host }, 1);
+      },
+    });
+    const status = () => view.status();
+    this.#gauge('vrouter_uptime_seconds', 'Time since the daemon started', () => status().uptimeSeconds);
+    this.#gauge('vrouter_store_up', 'Whether the shared store is connected', () => Number(status().store.connected));
+    this.#gauge('vrouter_networks', 'Virtual networks', () => status().networks);
+    this.#gauge('vrouter_interfaces', 'Virtual machine interfaces', () => status().interfaces.total);
+    this.#gauge('vrouter_interfaces_active', 'Those that are realised', () => status().interfaces.active);
+  }
+
+  #gauge(name: string, help: string, value: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.#registry],
+      collect() {
+        this.set(value());
+      },
+    });
+  }
+
+  #counter(name: string, help: string, value: () => number): void {
+    new Counter({
+      name,
+      help,
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        this.inc(value());
+      },
+    });
+  }
+}

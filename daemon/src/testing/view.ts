@@ -1,0 +1,48 @@
+import { dropstatsDump, vrfstatsDump } from '../api/dump.js';
+import type { DaemonView } from '../api/view.js';
+import { DROP_REASONS } from '../packet/drop.js';
+import { encapNexthop, guestVif, inetRoute } from './dumps.js';
+
+/** A view of one guest (vif 8, nexthop 81, VRF 7, one route and one MAC), with `changes`. */
+export const guestView = (changes: Partial<DaemonView> = {}): DaemonView => {
+  const mac = '02:aa:f0:88:f0:65';
+  const entry = { index: 41308, mac, flags: [], label: null, nexthop: 85, packets: 0 };
+  const drops = dropstatsDump(DROP_REASONS.map((_, i) => i));
+  const vrf = vrfstatsDump(7, { encaps: 3 });
+  return {
+    vifs: () => [guestVif()],
+    vif: (id) => (id === 8 ? guestVif() : undefined),
+    vifDrops: (id) => (id === 8 ? drops : undefined),
+    nexthops: () => [encapNexthop()],
+    nexthop: (id) => (id === 81 ? encapNexthop() : undefined),
+    inetRoutes: (id) => (id === 7 ? [inetRoute()] : undefined),
+    inetRoute: (id, _family, prefix, length) => (id === 7 ? inetRoute({ prefix, length }) : undefined),
+    bridgeRoutes: (id) => (id === 7 ? [entry] : undefined),
+    bridgeRoute: (id, wanted) => (id === 7 && wanted === mac ? entry : undefined),
+    dropstats: () => drops,
+    vrfstats: () => [vrf],
+    vrfstatsOf: (id) => (id === 7 ? vrf : undefined),
+    status: () => ({
+      host: 'server-4c',
+      version: '0.1.0',
+      pid: 4711,
+      uptimeSeconds: 90061,
+      store: { mode: 'embedded', connected: true, epoch: 'e1' },
+      datapath: {
+        running: true,
+        restarts: 2,
+        heartbeatAgeMs: 250,
+        books: { received: 10, generated: 2, copied: 1, sent: 9, dropped: 3, consumed: 1 },
+      },
+      networks: 1,
+      interfaces: { total: 2, active: 1 },
+      warnings: [],
+    }),
+    apply: () => Promise.resolve([]),
+    remove: () => Promise.resolve([]),
+    objects: () => Promise.resolve([]),
+    pending: () => ({ realised: true, pending: [] }),
+    onProgress: () => () => undefined,
+    ...changes,
+  };
+};
