@@ -41,14 +41,39 @@ export interface SystemError extends Error {
   readonly syscall: string;
 }
 
+/** Readiness of a descriptor in the event loop. Close it before the descriptor. */
+interface Watch {
+  /** Which of READABLE and WRITABLE to be called back for; 0: none. */
+  want(events: number): void;
+  close(): void;
+}
+
 interface Addon {
   openTap(options: OpenOptions): OpenDevice;
   setPersist(fd: number, on: boolean): void;
   setOffloads(fd: number, on: boolean): void;
   closeFd(fd: number): void;
+  /** One frame; its length, or a negative errno. */
+  readFrame(fd: number, into: Uint8Array): number;
+  writeFrame(fd: number, frame: Uint8Array): number;
+  /** A socket in a namespace; the functions below take it, and a name or index of that namespace. Closed by closeFd. */
+  openControl(netns?: string): number;
+  isUp(control: number, name: string): boolean;
+  setUp(control: number, name: string, up: boolean): void;
+  getMtu(control: number, name: string): number;
+  setMtu(control: number, name: string, mtu: number): void;
+  getMac(control: number, name: string): string;
+  setMac(control: number, name: string, mac: string): void;
+  getAddress(control: number, ifindex: number, family: 4 | 6): string | undefined;
+  setAddress(control: number, ifindex: number, family: 4 | 6, address: string): void;
+  /** `onEvents` gets the events that hold, or a negative errno after which nothing more comes. */
+  readonly Watch: new (fd: number, onEvents: (events: number) => void) => Watch;
 }
 
-const addon = createRequire(import.meta.url)('../build/Release/tuntap2.node') as Addon;
+export const READABLE = 1;
+export const WRITABLE = 2;
+
+export const addon = createRequire(import.meta.url)('../build/Release/tuntap2.node') as Addon;
 
 /**
  * Creates a TUN or TAP device, or opens (another queue of) an existing one of the same name and mode. A namespace is entered by a

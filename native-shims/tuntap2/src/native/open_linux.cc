@@ -3,12 +3,8 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 
@@ -22,30 +18,6 @@ namespace tuntap {
 namespace {
 
 const char* const TUN_PATH = "/dev/net/tun";
-
-Failure failed(const char* call, const std::string& subject = {}) {
-  return {errno, call, subject};
-}
-
-/** Owns a descriptor until it is released. */
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  int release() {
-    const int fd = fd_;
-    fd_ = -1;
-    return fd;
-  }
-
- private:
-  int fd_;
-};
 
 Failure findIndex(const std::string& name, uint32_t* ifindex) {
   const Descriptor socket_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -94,42 +66,10 @@ Failure openHere(const OpenRequest& request, OpenDevice* device) {
   return {};
 }
 
-struct Errand {
-  const OpenRequest& request;
-  OpenDevice* device;
-  Failure failure;
-};
-
-Failure enterAndOpen(const OpenRequest& request, OpenDevice* device) {
-  const Descriptor netns(open(request.netns.c_str(), O_RDONLY | O_CLOEXEC));
-  if (netns.get() < 0) return failed("open", request.netns);
-  if (setns(netns.get(), CLONE_NEWNET) < 0) return failed("setns", request.netns);
-  return openHere(request, device);
-}
-
-void* runErrand(void* argument) {
-  auto* errand = static_cast<Errand*>(argument);
-  errand->failure = enterAndOpen(errand->request, errand->device);
-  return nullptr;
-}
-
 }  // namespace
 
 Failure openDevice(const OpenRequest& request, OpenDevice* device) {
-  if (request.netns.empty()) return openHere(request, device);
-
-  // The thread inherits this mask: no signal of Node's may run on it.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  Errand errand{request, device, {}};
-  pthread_t thread;
-  const int error = pthread_create(&thread, nullptr, runErrand, &errand);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (error) return {error, "pthread_create", {}};
-  pthread_join(thread, nullptr);
-  return errand.failure;
+  return inNamespace(request.netns, [&] { return openHere(request, device); });
 }
 
 Failure setPersist(int fd, bool on) {
@@ -143,10 +83,6 @@ Failure setOffloads(int fd, bool on) {
   // Kernels before 6.2 refuse the flags of UDP segmentation.
   if (on && errno == EINVAL && ioctl(fd, TUNSETOFFLOAD, TCP) == 0) return {};
   return failed("TUNSETOFFLOAD");
-}
-
-Failure closeDescriptor(int fd) {
-  return close(fd) < 0 ? failed("close") : Failure{};
 }
 
 }  // namespace tuntap

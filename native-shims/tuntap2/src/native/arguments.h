@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "open_linux.h"
+#include "link_linux.h"
 
 namespace tuntap {
 
@@ -31,5 +31,20 @@ std::string toPath(const Napi::Value& value, const char* what);
 
 /** A whole number in 0..max. */
 uint32_t toWhole(const Napi::Value& value, const char* what, uint32_t max);
+
+/** Six groups of two hexadecimal digits with colons between them. */
+Mac toMac(const Napi::Value& value);
+std::string formatMac(const Mac& mac);
+
+/** "a.b.c.d/length" or "x::y/length", as `family` (AF_INET, AF_INET6) says. */
+Address toAddress(const Napi::Value& value, uint8_t family);
+std::string formatAddress(const Address& address);
+
+/** Memory of a Uint8Array; valid until JavaScript runs again. */
+struct Bytes {
+  uint8_t* data;
+  size_t length;
+};
+Bytes toBytes(const Napi::Value& value);
 
 }  // namespace tuntap

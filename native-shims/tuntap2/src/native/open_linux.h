@@ -5,14 +5,9 @@
 #include <optional>
 #include <string>
 
-namespace tuntap {
+#include "system_linux.h"
 
-/** A failed system call: a positive errno, the call and what it was about; `error` 0 means success. */
-struct Failure {
-  int error = 0;
-  const char* call = "";
-  std::string subject = {};  // path or interface name
-};
+namespace tuntap {
 
 /** What to open. On entry `name` is shorter than IFNAMSIZ and neither string holds a NUL. */
 struct OpenRequest {
@@ -37,10 +32,7 @@ struct OpenDevice {
 /** Bytes of the virtio-net header in front of each frame when `vnetHeader` is asked for. */
 constexpr int VNET_HEADER_BYTES = 10;
 
-/**
- * Creates the device, or opens a queue of an existing one of the same mode. With a namespace all of it happens on a thread that
- * enters the namespace and then ends, so that no thread of Node ever changes its own.
- */
+/** Creates the device, or opens a queue of an existing one of the same mode. */
 Failure openDevice(const OpenRequest& request, OpenDevice* device);
 
 /** Whether the device stays when its last descriptor is closed. */
@@ -48,7 +40,5 @@ Failure setPersist(int fd, bool on);
 
 /** Whether the kernel may hand over frames with partial checksums and TCP or UDP super-frames. Needs a virtio-net header. */
 Failure setOffloads(int fd, bool on);
-
-Failure closeDescriptor(int fd);
 
 }  // namespace tuntap
