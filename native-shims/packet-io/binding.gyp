@@ -5,11 +5,14 @@
       "sources": [
         "src/native/arena.cc",
         "src/native/binding-device.cc",
+        "src/native/binding-netlink.cc",
         "src/native/binding.cc",
         "src/native/device.cc",
+        "src/native/netlink.cc",
         "src/native/packet-socket.cc",
         "src/native/poller.cc",
         "src/native/receive.cc",
+        "src/native/ring.cc",
         "src/native/system.cc",
         "src/native/transmit.cc"
       ],

@@ -1,4 +1,6 @@
 export { PacketIo, PORT, type PacketIoOptions } from './packet-io.js';
+export { LinkMonitor, listLinks, type LinkEvent } from './link-monitor.js';
+export type { Link } from './netlink.js';
 export {
   closeFd,
   createEventFd,

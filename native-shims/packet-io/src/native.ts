@@ -6,6 +6,12 @@ export interface Handle {
   readonly [handleBrand]: true;
 }
 
+declare const watchBrand: unique symbol;
+/** A descriptor under watch of the event loop. */
+export interface Watch {
+  readonly [watchBrand]: true;
+}
+
 /** What the compiled addon exports. Refusals by the kernel are thrown as errors with `code`, `errno` and `syscall`. */
 interface Native {
   create(
@@ -23,7 +29,7 @@ interface Native {
   step(device: Handle, queued: number, timeoutMs: number): number;
   flush(device: Handle, queued: number): void;
   attachTap(device: Handle, port: number, fd: number, vnetHeader: boolean): void;
-  attachPacketSocket(device: Handle, port: number, fd: number, vnetHeader: boolean): void;
+  attachPacketSocket(device: Handle, port: number, fd: number, vnetHeader: boolean, ring: boolean): boolean;
   detach(device: Handle, port: number): void;
   close(device: Handle): void;
 
@@ -34,7 +40,20 @@ interface Native {
   mapFile(path: string, bytes: number): ArrayBuffer;
   lockFile(path: string): number;
   notify(socketName: string, state: string): void;
+  /** Two connected descriptors that keep message boundaries. */
   messagePair(): [number, number];
+
+  /** Calls back whenever the descriptor is readable, and keeps the event loop alive, until unwatch (once). */
+  watchReadable(fd: number, onReadable: () => void): Watch;
+  unwatch(watch: Watch): void;
+
+  openNetlink(groups: number): number;
+  sendNetlink(fd: number, message: Uint8Array): void;
+  /**
+   * Bytes of the datagram received. With a time to wait, throws ETIMEDOUT after it; with 0, returns 0 when none is there. Throws
+   * ENOBUFS when messages were lost.
+   */
+  receiveNetlink(fd: number, into: Uint8Array, timeoutMs: number): number;
 }
 
 const load = createRequire(import.meta.url);

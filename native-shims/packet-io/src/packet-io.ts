@@ -106,8 +106,8 @@ export class PacketIo {
     port: number,
     fd: number,
     options: { readonly vnetHeader: boolean; readonly ring: boolean },
-  ): void {
-    native.attachPacketSocket(this.#device, port, fd, options.vnetHeader);
+  ): boolean {
+    return native.attachPacketSocket(this.#device, port, fd, options.vnetHeader, options.ring);
   }
 
   /** Ends reading; frames still queued to the port get ENXIO. Does not close the descriptor. */

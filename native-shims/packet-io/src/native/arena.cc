@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include <algorithm>
+
 namespace {
 
 constexpr uint64_t PAGE = 4096;
@@ -28,7 +30,8 @@ Failure Arena::create(const ArenaSizes &sizes, std::shared_ptr<Arena> *out) {
   const uint64_t slotsAt = toPage(countersAt + uint64_t{sizes.ports} * COUNTER_WORDS * sizeof(double));
   const uint64_t scratchAt = toPage(slotsAt + uint64_t{sizes.rxSlots} * sizes.slotBytes);
   const uint64_t ringsAt = toPage(scratchAt + sizes.scratchBytes);
-  const uint64_t bytes = ringsAt + sizes.ringBytes;
+  const uint64_t rings = sizes.ringBytes / RING_BYTES;
+  const uint64_t bytes = ringsAt + rings * RING_BYTES;
   if (bytes >= ARENA_MAX) return {EINVAL, "arena"};
 
   void *base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -41,6 +44,7 @@ Failure Arena::create(const ArenaSizes &sizes, std::shared_ptr<Arena> *out) {
   arena->slotsAt_ = static_cast<uint32_t>(slotsAt);
   arena->scratchAt_ = static_cast<uint32_t>(scratchAt);
   arena->ringsAt_ = static_cast<uint32_t>(ringsAt);
+  arena->ringTaken_.resize(rings);
   *out = std::move(arena);
   return {};
 }
@@ -53,5 +57,18 @@ bool Arena::holdsFrame(int32_t at, int32_t length) const {
   if (at < 0 || length <= 0) return false;
   const uint64_t from = static_cast<uint64_t>(at);
   const uint64_t end = from + static_cast<uint64_t>(length);
-  return from >= uint64_t{slotsAt_} + VNET_LEN && end <= ringsAt_;
+  if (from < ringsAt_) return from >= uint64_t{slotsAt_} + VNET_LEN && end <= ringsAt_;
+  const uint64_t ring = (from - ringsAt_) / RING_BYTES;
+  if (ring >= ringTaken_.size() || !ringTaken_[ring]) return false;
+  const uint64_t ringAt = ringsAt_ + ring * RING_BYTES;
+  return from >= ringAt + VNET_LEN && end <= ringAt + RING_BYTES;
 }
+
+uint8_t *Arena::takeRing() {
+  const auto free = std::find(ringTaken_.begin(), ringTaken_.end(), false);
+  if (free == ringTaken_.end()) return nullptr;
+  *free = true;
+  return base_ + ringsAt_ + static_cast<size_t>(free - ringTaken_.begin()) * RING_BYTES;
+}
+
+void Arena::giveRing(const uint8_t *ring) { ringTaken_[(offset(ring) - ringsAt_) / RING_BYTES] = false; }

@@ -29,6 +29,11 @@ constexpr uint32_t VLAN_LEN = 4;
 constexpr uint32_t FRAME_AT = HEADROOM + VLAN_LEN + VNET_LEN;
 static_assert(FRAME_AT % 4 == 2, "frames start two bytes past a word");
 
+/** A receive ring of a packet socket: 2 MiB, see ring.h. */
+constexpr uint32_t RING_FRAME = 2048;
+constexpr uint32_t RING_FRAMES = 1024;
+constexpr uint32_t RING_BYTES = RING_FRAME * RING_FRAMES;
+
 /** Sizes of an arena: counts and bytes. */
 struct ArenaSizes {
   uint32_t rxSlots;
@@ -76,6 +81,11 @@ class Arena {
   /** Whether a frame of `length` bytes at `at`, with its virtio-net header in front, lies where frames may lie. */
   bool holdsFrame(int32_t at, int32_t length) const;
 
+  /** Address space of RING_BYTES for a ring; null when the budget is spent. */
+  uint8_t *takeRing();
+  /** Gives back what takeRing gave. The caller has put plain memory there again. */
+  void giveRing(const uint8_t *ring);
+
   const ArenaSizes sizes;
 
  private:
@@ -84,4 +94,5 @@ class Arena {
   uint8_t *base_ = nullptr;
   size_t bytes_ = 0;
   uint32_t rxAt_ = 0, txAt_ = 0, countersAt_ = 0, slotsAt_ = 0, scratchAt_ = 0, ringsAt_ = 0;
+  std::vector<bool> ringTaken_;
 };

@@ -7,6 +7,12 @@
 
 #include "failure.h"
 
+/** Memory of a Uint8Array, valid during the call it was passed to. */
+struct Bytes {
+  uint8_t *at = nullptr;
+  size_t length = 0;
+};
+
 /** Reads the arguments of one call from JavaScript. The first that does not fit leaves an exception pending, see `bad`. */
 class Arguments {
  public:
@@ -57,7 +63,29 @@ class Arguments {
     }
     std::string value(length, '\0');
     napi_get_value_string_utf8(env_, values_[index], &value[0], length + 1, &length);
+    if (value.find('\0') != std::string::npos) refuse("an argument is a string with a zero byte");
     return value;
+  }
+
+  Bytes bytes(size_t index) {
+    napi_typedarray_type type = napi_int8_array;
+    void *at = nullptr;
+    size_t length = 0;
+    if (index >= count_ ||
+        napi_get_typedarray_info(env_, values_[index], &type, &length, &at, nullptr, nullptr) != napi_ok ||
+        type != napi_uint8_array) {
+      refuse("an argument is not a Uint8Array");
+      return {};
+    }
+    return {static_cast<uint8_t *>(at), length};
+  }
+
+  napi_value function(size_t index) {
+    napi_valuetype type = napi_undefined;
+    if (index >= count_ || napi_typeof(env_, values_[index], &type) != napi_ok || type != napi_function) {
+      refuse("an argument is not a function");
+    }
+    return values_[index];
   }
 
   template <typename T>
@@ -93,6 +121,8 @@ struct Export {
 
 napi_value toNumber(napi_env env, double value);
 
-/** The functions around a Device, and the functions that need none. */
+/** The functions around a Device, and those around netlink sockets. */
 extern const Export DEVICE_EXPORTS[];
 extern const size_t DEVICE_EXPORT_COUNT;
+extern const Export NETLINK_EXPORTS[];
+extern const size_t NETLINK_EXPORT_COUNT;

@@ -122,7 +122,7 @@ napi_value flush(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-napi_value attach(napi_env env, napi_callback_info info, PortKind kind) {
+napi_value attachTap(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
   Device *device = deviceOf(env, &args);
   if (!device) return nullptr;
@@ -130,13 +130,25 @@ napi_value attach(napi_env env, napi_callback_info info, PortKind kind) {
   const int fd = args.positive(2);
   const bool vnetHeader = args.boolean(3);
   if (args.bad()) return nullptr;
-  if (const Failure failure = device->attach(port, fd, kind, vnetHeader)) return throwFailure(env, failure);
-  return nullptr;
+  const Failure failure = device->attach(port, fd, PortKind::tap, vnetHeader);
+  return failure ? throwFailure(env, failure) : nullptr;
 }
 
-napi_value attachTap(napi_env env, napi_callback_info info) { return attach(env, info, PortKind::tap); }
-
-napi_value attachPacketSocket(napi_env env, napi_callback_info info) { return attach(env, info, PortKind::packet); }
+/** Returns whether the port receives through a ring. */
+napi_value attachPacketSocket(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  Device *device = deviceOf(env, &args);
+  if (!device) return nullptr;
+  const uint32_t port = args.uint32(1);
+  const int fd = args.positive(2);
+  const bool vnetHeader = args.boolean(3);
+  const bool ring = args.boolean(4);
+  if (args.bad()) return nullptr;
+  if (const Failure failure = device->attach(port, fd, PortKind::packet, vnetHeader)) return throwFailure(env, failure);
+  napi_value value;
+  napi_get_boolean(env, ring && device->useRing(port), &value);
+  return value;
+}
 
 napi_value detach(napi_env env, napi_callback_info info) {
   Arguments args(env, info);

@@ -1,4 +1,4 @@
-// The module and the functions that need no device: arguments in, results out. System calls are made elsewhere.
+// The module and the functions that need neither device nor netlink: arguments in, results out. System calls are made elsewhere.
 
 #include <node_api.h>
 
@@ -150,6 +150,7 @@ void define(napi_env env, napi_value exports, const Export *list, size_t count) 
 
 NAPI_MODULE_INIT() {
   define(env, exports, DEVICE_EXPORTS, DEVICE_EXPORT_COUNT);
+  define(env, exports, NETLINK_EXPORTS, NETLINK_EXPORT_COUNT);
   define(env, exports, SYSTEM_EXPORTS, sizeof SYSTEM_EXPORTS / sizeof *SYSTEM_EXPORTS);
   return exports;
 }

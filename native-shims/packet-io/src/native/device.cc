@@ -5,10 +5,16 @@
 
 #include <algorithm>
 
+#include "packet-socket.h"
+#include "ring.h"
+
 namespace {
 
 /** While ports stay busy, the idle ones are asked for every so many steps: often enough for them, cheap for the busy. */
 constexpr uint32_t STEPS_PER_POLL = 4;
+
+/** Ports asked for their drops in one step. */
+constexpr uint32_t COLLECT_PORTS = 64;
 
 Failure setNonBlocking(int fd) {
   const int flags = fcntl(fd, F_GETFL);
@@ -28,6 +34,10 @@ Failure Device::create(const ArenaSizes &sizes, uint32_t rxQuota, std::unique_pt
   return {};
 }
 
+Device::~Device() {
+  for (uint32_t id = 0; id < portsEnd_; id++) detach(id);
+}
+
 Device::Device(std::shared_ptr<Arena> arena, uint32_t rxQuota)
     : arena_(std::move(arena)),
       ports_(arena_->sizes.ports),
@@ -37,7 +47,8 @@ Device::Device(std::shared_ptr<Arena> arena, uint32_t rxQuota)
 
 uint32_t Device::step(uint32_t queued, int timeoutMs) {
   flush(queued);
-  receiver_.begin();
+  receiver_.begin(&ports_);
+  collectDrops();
   bool woken = false;
   // Ports known to have frames come first, without asking epoll, but others get their turn between.
   if (poller_.queued() > 0) {
@@ -83,11 +94,43 @@ Failure Device::attach(uint32_t id, int fd, PortKind kind, bool vnetHeader) {
   port.vnetHeader = vnetHeader;
   double *counters = arena_->counters(id);
   std::fill(counters, counters + COUNTER_WORDS, 0.0);
+  portsEnd_ = std::max(portsEnd_, id + 1);
   return {};
+}
+
+bool Device::useRing(uint32_t id) {
+  Port &port = ports_[id];
+  uint8_t *ring = arena_->takeRing();
+  if (!ring) return false;
+  if (openRing(port.fd, port.vnetHeader, ring)) {
+    arena_->giveRing(ring);
+    return false;
+  }
+  port.ring = ring;
+  return true;
 }
 
 void Device::detach(uint32_t id) {
   if (id >= ports_.size() || ports_[id].kind == PortKind::none) return;
   poller_.remove(id);
+  if (ports_[id].ring) {
+    closeRing(ports_[id].fd, ports_[id].ring);
+    arena_->giveRing(ports_[id].ring);
+  }
   ports_[id] = Port{};
+}
+
+/** Once a second, asks each packet socket what the kernel dropped; a few ports per step. */
+void Device::collectDrops() {
+  if (collectNext_ >= portsEnd_) {
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    if (now.tv_sec == collectedAt_) return;
+    collectedAt_ = now.tv_sec;
+    collectNext_ = 0;
+  }
+  for (const uint32_t end = std::min(collectNext_ + COLLECT_PORTS, portsEnd_); collectNext_ < end; collectNext_++) {
+    const Port &port = ports_[collectNext_];
+    if (port.kind == PortKind::packet) arena_->counters(collectNext_)[KERNEL_DROPS] += takeKernelDrops(port.fd);
+  }
 }

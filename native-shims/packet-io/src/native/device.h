@@ -1,5 +1,7 @@
 #pragma once
 
+#include <time.h>
+
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -13,6 +15,9 @@
 /** A set of ports behind one batched call: the order of sending, receiving and waiting. Used by one thread. */
 class Device {
  public:
+  ~Device();
+  Device(const Device &) = delete;
+  Device &operator=(const Device &) = delete;
   static Failure create(const ArenaSizes &sizes, uint32_t rxQuota, std::unique_ptr<Device> *out);
 
   /**
@@ -24,6 +29,8 @@ class Device {
 
   /** Starts reading a descriptor; it becomes non-blocking and must stay open until detach. */
   Failure attach(uint32_t port, int fd, PortKind kind, bool vnetHeader);
+  /** Receives through a ring from now on, on an attached packet socket. False: no room or no ring, and all is as before. */
+  bool useRing(uint32_t port);
   /** Ends reading. Harmless on a port that is not attached. */
   void detach(uint32_t port);
 
@@ -33,6 +40,7 @@ class Device {
  private:
   Device(std::shared_ptr<Arena> arena, uint32_t rxQuota);
   void readHotPorts();
+  void collectDrops();
 
   std::shared_ptr<Arena> arena_;
   std::vector<Port> ports_;
@@ -40,4 +48,9 @@ class Device {
   Receiver receiver_;
   Transmitter transmitter_;
   uint32_t stepsSincePoll_ = 0;
+  /** Ports from here on have none attached. */
+  uint32_t portsEnd_ = 0;
+  /** When the drops of all ports were last asked for, and the next port to ask in the round that is on. */
+  time_t collectedAt_ = 0;
+  uint32_t collectNext_ = 0;
 };

@@ -55,3 +55,9 @@ Failure openPacketSocket(int ifindex, bool vnetHeader, int receiveBuffer, int *o
   *out = fd;
   return {};
 }
+
+uint32_t takeKernelDrops(int fd) {
+  tpacket_stats stats{};
+  socklen_t length = sizeof stats;
+  return getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &stats, &length) < 0 ? 0 : stats.tp_drops;
+}

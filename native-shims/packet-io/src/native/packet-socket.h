@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "failure.h"
 
 /**
@@ -8,3 +10,6 @@
  * the system's limit holds.
  */
 Failure openPacketSocket(int ifindex, bool vnetHeader, int receiveBuffer, int *out);
+
+/** Frames the kernel dropped since the last call because the socket's buffer or ring was full. */
+uint32_t takeKernelDrops(int fd);

@@ -14,4 +14,8 @@ struct Port {
   bool hot = false;
   /** Read errors since the last frame; many in a row mean that the descriptor is of no more use. */
   uint8_t errorsInRow = 0;
+  /** The receive ring of a packet socket that has one; the slot to look at next; how many before it await release. */
+  uint8_t *ring = nullptr;
+  uint32_t ringNext = 0;
+  uint32_t ringHeld = 0;
 };

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ring.h"
+
 namespace {
 
 /** Errors in a row, without a frame between them, after which a descriptor is given up. */
@@ -71,7 +73,14 @@ Receiver::Receiver(std::shared_ptr<Arena> arena, uint32_t quota)
   }
 }
 
-void Receiver::begin() {
+void Receiver::begin(std::vector<Port> *ports) {
+  for (const uint32_t id : holding_) {
+    Port &port = (*ports)[id];
+    for (; port.ringHeld > 0; port.ringHeld--) {
+      releaseSlot(ringSlot(port.ring, (port.ringNext + RING_FRAMES - port.ringHeld) % RING_FRAMES));
+    }
+  }
+  holding_.clear();
   frames_ = 0;
   slotsUsed_ = 0;
 }
@@ -79,7 +88,8 @@ void Receiver::begin() {
 uint32_t Receiver::budget() const { return std::min(quota_, arena_->sizes.rxSlots - slotsUsed_); }
 
 After Receiver::read(uint32_t id, Port *port) {
-  return port->kind == PortKind::tap ? readTap(id, port, budget()) : readPacketSocket(id, port, budget());
+  if (port->kind == PortKind::tap) return readTap(id, port, budget());
+  return port->ring ? readRing(id, port, budget()) : readPacketSocket(id, port, budget());
 }
 
 After Receiver::readTap(uint32_t id, Port *port, uint32_t budget) {
@@ -103,19 +113,66 @@ After Receiver::readTap(uint32_t id, Port *port, uint32_t budget) {
 }
 
 After Receiver::readPacketSocket(uint32_t id, Port *port, uint32_t budget) {
-  const uint32_t header = port->vnetHeader ? VNET_LEN : 0;
   const uint32_t first = slotsUsed_;
-  for (uint32_t i = first; i < first + budget; i++) {
-    vectors_[i].iov_base = arena_->slot(i) + FRAME_AT - header;
-    vectors_[i].iov_len = arena_->sizes.slotBytes - FRAME_AT + header;
-    messages_[i].msg_hdr.msg_controllen = sizeof(Control);
-  }
+  for (uint32_t i = first; i < first + budget; i++) prepareMessage(i, port->vnetHeader ? VNET_LEN : 0);
   const int got = recvmmsg(port->fd, &messages_[first], budget, MSG_DONTWAIT, nullptr);
   if (got < 0) return onError(id, port, errno);
   port->errorsInRow = 0;
   slotsUsed_ += static_cast<uint32_t>(got);
   for (uint32_t i = first; i < slotsUsed_; i++) takeMessage(id, *port, i);
   return static_cast<uint32_t>(got) < budget ? After::drained : After::more;
+}
+
+void Receiver::prepareMessage(uint32_t slot, uint32_t header) {
+  vectors_[slot].iov_base = arena_->slot(slot) + FRAME_AT - header;
+  vectors_[slot].iov_len = arena_->sizes.slotBytes - FRAME_AT + header;
+  messages_[slot].msg_hdr.msg_controllen = sizeof(Control);
+}
+
+After Receiver::readRing(uint32_t id, Port *port, uint32_t budget) {
+  for (uint32_t i = 0; i < budget; i++) {
+    tpacket2_hdr *slot = ringSlot(port->ring, port->ringNext);
+    const SlotState state = slotState(slot);
+    if (state == SlotState::empty) return i == 0 ? readSocketError(id, port) : After::drained;
+    if (port->ringHeld++ == 0) holding_.push_back(id);
+    port->ringNext = (port->ringNext + 1) % RING_FRAMES;
+    port->errorsInRow = 0;
+    if (state == SlotState::frame) takeRingSlot(id, *port, slot);
+    if (state == SlotState::elsewhere) takeElsewhere(id, *port);
+    if (state == SlotState::lost) arena_->counters(id)[KERNEL_DROPS] += 1;
+  }
+  return After::more;
+}
+
+/** A ready socket with an empty ring has an error to tell, which would keep it ready. */
+After Receiver::readSocketError(uint32_t id, Port *port) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  if (getsockopt(port->fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) error = errno;
+  return error ? onError(id, port, error) : After::drained;
+}
+
+void Receiver::takeRingSlot(uint32_t id, const Port &port, tpacket2_hdr *slot) {
+  uint8_t *frame = reinterpret_cast<uint8_t *>(slot) + RING_FRAME_AT;
+  uint32_t length = slot->tp_snaplen;
+  slotsUsed_++;
+  if (!port.vnetHeader) memset(frame - VNET_LEN, 0, VNET_LEN);
+  if (slot->tp_status & TP_STATUS_VLAN_VALID && length >= ADDRESSES_LEN) {
+    const bool told = slot->tp_status & TP_STATUS_VLAN_TPID_VALID;
+    frame = insertVlan(frame, told ? slot->tp_vlan_tpid : ETH_P_8021Q, slot->tp_vlan_tci);
+    length += VLAN_LEN;
+  }
+  describe(id, frame, length);
+}
+
+/** A frame too long for the ring: one message of the socket. */
+void Receiver::takeElsewhere(uint32_t id, const Port &port) {
+  const uint32_t slot = slotsUsed_++;
+  prepareMessage(slot, port.vnetHeader ? VNET_LEN : 0);
+  const ssize_t got = recvmsg(port.fd, &messages_[slot].msg_hdr, MSG_DONTWAIT);
+  if (got < 0) return countError(id, errno);
+  messages_[slot].msg_len = static_cast<uint32_t>(got);
+  takeMessage(id, port, slot);
 }
 
 void Receiver::takeMessage(uint32_t id, const Port &port, uint32_t slot) {

@@ -1,0 +1,102 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { linkDumpRequest, readLinkMessages } from './netlink.js';
+
+// Captured from Linux 6.18 (little-endian) when `ip link add pio-a address 02:00:00:00:00:0a type veth` was undone: the datagram of
+// RTM_DELLINK, cut after the broadcast address, with its length (first word) corrected.
+const header = (type: string, flags = '0000'): string => `${type}${flags}0000000000000000`;
+const body =
+  '000001000300000002100000ffffffff0a00030070696f2d6100000008000d00e803000005001000020000000500110000000000050043000000000008000400' +
+  'dc050000080032004400000008003300ffff000008001b000000000008001e000000000008003d000000000008001f000200000008002800ffff000008002900' +
+  '0000010008003a000000010008003f0000000100080040000000010008003b00f8ff070008003c00ffff00000800420000000000080020000200000005002100' +
+  '00000000080023000100000008002f000000000008003000010000000600440000000000060045000000000005002700000000000a00010002000000000a0000' +
+  '0a000200ffffffffffff0000';
+
+function message(type: string, flags?: string, content = body): Buffer {
+  const rest = Buffer.from(header(type, flags) + content, 'hex');
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(4 + rest.length);
+  return Buffer.concat([length, rest]);
+}
+
+const NEW = '1000';
+const DEL = '1100';
+const DONE = '0300';
+const ERROR = '0200';
+
+const pioA = {
+  ifindex: 3,
+  name: 'pio-a',
+  flags: 0x1002,
+  up: false,
+  carrier: false,
+  operUp: false,
+  mtu: 1500,
+  address: '02:00:00:00:00:0a',
+};
+
+test('a captured message tells name, flags, MTU and address of the link that went', (t) => {
+  t.deepEqual(readLinkMessages(message(DEL)), {
+    changes: [{ type: 'dellink', link: pioA }],
+    done: false,
+    interrupted: false,
+    error: 0,
+  });
+});
+
+test('the flags of a link say whether it is up, has a carrier and can carry frames', (t) => {
+  const up = body.replace('02100000', '43100100'); // IFF_UP, IFF_BROADCAST, IFF_RUNNING, IFF_MULTICAST, IFF_LOWER_UP
+  const [{ type, link }] = readLinkMessages(message(NEW, '0000', up)).changes;
+  t.is(type, 'newlink');
+  t.deepEqual(link, { ...pioA, flags: 0x11043, up: true, carrier: true, operUp: true });
+});
+
+test('several messages of one datagram are read in order up to the end of the dump', (t) => {
+  const { changes, done, interrupted } = readLinkMessages(
+    Buffer.concat([message(NEW, '0200'), message(DEL, '1200'), message(DONE, '0200', '00000000')]),
+  );
+  t.deepEqual(
+    changes.map(({ type }) => type),
+    ['newlink', 'dellink'],
+  );
+  t.true(done);
+  t.true(interrupted);
+});
+
+test('a refusal of the kernel is its errno', (t) => {
+  t.is(readLinkMessages(message(ERROR, '0000', 'ffffffff')).error, 1);
+});
+
+test('a message of the bridge family is not about a link', (t) => {
+  t.deepEqual(readLinkMessages(message(DEL, '0000', `07${body.slice(2)}`)).changes, []);
+});
+
+test('a message cut anywhere is not read beyond its end', (t) => {
+  const whole = message(DEL);
+  for (let n = 0; n < whole.length; n++) t.deepEqual(readLinkMessages(whole.subarray(0, n)).changes, []);
+});
+
+test('no bytes make the reading throw or run on', (t) => {
+  const bytes = fc.oneof(
+    fc.uint8Array({ maxLength: 200 }),
+    fc.tuple(fc.nat(message(NEW).length - 1), fc.nat(255)).map(([at, value]) => {
+      const changed = message(NEW);
+      changed[at] = value;
+      return changed;
+    }),
+  );
+  t.notThrows(() => {
+    fc.assert(
+      fc.property(bytes, (b) => {
+        readLinkMessages(b);
+      }),
+    );
+  });
+});
+
+test('the request asks for all links without their statistics', (t) => {
+  t.is(
+    Buffer.from(linkDumpRequest()).toString('hex'),
+    '28000000' + '1200' + '0103' + '0000000000000000' + '00'.repeat(16) + '0800' + '1d00' + '08000000',
+  );
+});

@@ -1,0 +1,121 @@
+import { endianness } from 'node:os';
+
+/** A network interface as the kernel tells it. */
+export interface Link {
+  readonly ifindex: number;
+  readonly name: string;
+  /** IFF_ bits, see netdevice(7). */
+  readonly flags: number;
+  /** Administratively up. */
+  readonly up: boolean;
+  /** The lower layer is there: a cable, an open TAP, a veth peer that is up. */
+  readonly carrier: boolean;
+  /** Up and able to carry frames (operational state up or unknown). */
+  readonly operUp: boolean;
+  readonly mtu: number;
+  /** MAC address in hexadecimal with colons; empty when the interface has none. */
+  readonly address: string;
+}
+
+/** What one datagram says about links. */
+export interface LinkMessages {
+  readonly changes: { readonly type: 'newlink' | 'dellink'; readonly link: Link }[];
+  /** The end of a dump. */
+  readonly done: boolean;
+  /** The kernel says that the list changed while it was read: it may lack a link or tell one twice. */
+  readonly interrupted: boolean;
+  /** Positive errno of the kernel's refusal, or 0. */
+  readonly error: number;
+}
+
+// Numbers of netlink(7) and rtnetlink(7). Fields are in the byte order of the host.
+const LITTLE_ENDIAN = endianness() === 'LE';
+const HEADER_LEN = 16;
+const INFO_LEN = 16;
+const ATTRIBUTE_LEN = 4;
+const TYPE = { error: 2, done: 3, newLink: 16, delLink: 17, getLink: 18 } as const;
+const FLAG = { request: 0x001, interrupted: 0x010, dump: 0x300 } as const;
+const ATTRIBUTE = { address: 1, name: 3, mtu: 4, extendedMask: 29 } as const;
+const ATTRIBUTE_TYPE_MASK = 0x3fff;
+const SKIP_STATISTICS = 8;
+const IFF = { up: 0x1, running: 0x40, lowerUp: 0x10000 } as const;
+
+const align = (length: number): number => (length + 3) & ~3;
+
+/**
+ * Reads the messages of one datagram. Only complete messages inside `bytes` are looked at; a length that makes no sense ends the
+ * reading. Messages of other families (a bridge telling of its ports) are not about links and skipped.
+ */
+export function readLinkMessages(bytes: Uint8Array): LinkMessages {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const changes: LinkMessages['changes'] = [];
+  let done = false;
+  let interrupted = false;
+  let error = 0;
+  for (let at = 0; at + HEADER_LEN <= bytes.length;) {
+    const length = view.getUint32(at, LITTLE_ENDIAN);
+    const end = at + length;
+    if (length < HEADER_LEN || end > bytes.length) break;
+    const type = view.getUint16(at + 4, LITTLE_ENDIAN);
+    if (view.getUint16(at + 6, LITTLE_ENDIAN) & FLAG.interrupted) interrupted = true;
+    if (type === TYPE.done) done = true;
+    const hasCode = (type === TYPE.error || type === TYPE.done) && length >= HEADER_LEN + 4;
+    if (hasCode) error = -view.getInt32(at + HEADER_LEN, LITTLE_ENDIAN);
+    if (type === TYPE.newLink || type === TYPE.delLink) {
+      const link = readLink(view, at + HEADER_LEN, end);
+      if (link) changes.push({ type: type === TYPE.newLink ? 'newlink' : 'dellink', link });
+    }
+    at += align(length);
+  }
+  return { changes, done, interrupted, error };
+}
+
+/** The link that the ifinfomsg in [at, end) tells of. */
+function readLink(view: DataView, at: number, end: number): Link | undefined {
+  const isLink = at + INFO_LEN <= end && view.getUint8(at) === 0;
+  if (!isLink) return undefined;
+  const flags = view.getUint32(at + 8, LITTLE_ENDIAN);
+  const link = {
+    ifindex: view.getInt32(at + 4, LITTLE_ENDIAN),
+    name: '',
+    flags,
+    up: (flags & IFF.up) !== 0,
+    carrier: (flags & IFF.lowerUp) !== 0,
+    operUp: (flags & IFF.running) !== 0,
+    mtu: 0,
+    address: '',
+  };
+  for (let a = at + INFO_LEN; a + ATTRIBUTE_LEN <= end;) {
+    const length = view.getUint16(a, LITTLE_ENDIAN);
+    if (length < ATTRIBUTE_LEN || a + length > end) break;
+    const value = new Uint8Array(view.buffer, view.byteOffset + a + ATTRIBUTE_LEN, length - ATTRIBUTE_LEN);
+    const type = view.getUint16(a + 2, LITTLE_ENDIAN) & ATTRIBUTE_TYPE_MASK;
+    if (type === ATTRIBUTE.name) link.name = zeroTerminated(value);
+    if (type === ATTRIBUTE.mtu && value.length >= 4) link.mtu = view.getUint32(a + ATTRIBUTE_LEN, LITTLE_ENDIAN);
+    if (type === ATTRIBUTE.address)
+      link.address = Buffer.from(value)
+        .toString('hex')
+        .replace(/..(?=.)/g, '$&:');
+    a += align(length);
+  }
+  return link;
+}
+
+function zeroTerminated(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return Buffer.from(end < 0 ? bytes : bytes.subarray(0, end)).toString();
+}
+
+/** The request for all links, without their statistics. */
+export function linkDumpRequest(): Uint8Array {
+  const bytes = new Uint8Array(HEADER_LEN + INFO_LEN + ATTRIBUTE_LEN + 4);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, bytes.length, LITTLE_ENDIAN);
+  view.setUint16(4, TYPE.getLink, LITTLE_ENDIAN);
+  view.setUint16(6, FLAG.request | FLAG.dump, LITTLE_ENDIAN);
+  const attribute = HEADER_LEN + INFO_LEN;
+  view.setUint16(attribute, ATTRIBUTE_LEN + 4, LITTLE_ENDIAN);
+  view.setUint16(attribute + 2, ATTRIBUTE.extendedMask, LITTLE_ENDIAN);
+  view.setUint32(attribute + ATTRIBUTE_LEN, SKIP_STATISTICS, LITTLE_ENDIAN);
+  return bytes;
+}
