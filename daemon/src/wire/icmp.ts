@@ -18,8 +18,10 @@ const SEQ = 6;
 
 export const ECHO_REPLY = 0;
 export const UNREACHABLE = 3;
+const REDIRECT = 5;
 export const ECHO_REQUEST = 8;
 export const TIME_EXCEEDED = 11;
+const PARAMETER_PROBLEM = 12;
 
 /** Code of TIME_EXCEEDED: the TTL ran out on the way. */
 export const CODE_TTL = 0;
@@ -41,7 +43,7 @@ export const ident = (b: Uint8Array, at: number): number => get16(b, at + IDENT)
 export const seq = (b: Uint8Array, at: number): number => get16(b, at + SEQ);
 /** Whether this is an error message: about errors no error may be sent (RFC 1122 section 3.2.2). */
 export const isError = (b: Uint8Array, at: number): boolean =>
-  b[at] !== ECHO_REPLY && b[at] !== ECHO_REQUEST && b[at] <= 12 && b[at] !== 9 && b[at] !== 10;
+  (b[at] >= UNREACHABLE && b[at] <= REDIRECT) || (b[at] >= TIME_EXCEEDED && b[at] <= PARAMETER_PROBLEM);
 /** Whether the checksum over the message [at, end) is right. */
 export const checksumOk = (b: Uint8Array, at: number, end: number): boolean => checksum.checksum(b, at, end) === 0;
 
