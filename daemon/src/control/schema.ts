@@ -3,8 +3,12 @@ import { explain } from './explain.js';
 import { namePart, reference, uuid } from './fields.js';
 import { DEFAULT_SCOPE, fullName, splitName, type Scope } from './names.js';
 import { RefusedError } from './refused.js';
-import { virtualMachineInterfaceSpec, type VirtualMachineInterfaceStatus } from './virtual-machine-interface.js';
-import { virtualNetworkSpec, type VirtualNetworkStatus } from './virtual-network.js';
+import {
+  virtualMachineInterfaceSpec,
+  type VirtualMachineInterfaceSpec,
+  type VirtualMachineInterfaceStatus,
+} from './virtual-machine-interface.js';
+import { virtualNetworkSpec, type VirtualNetworkSpec, type VirtualNetworkStatus } from './virtual-network.js';
 
 /**
  * The resources users write, one YAML document each: `{apiVersion, kind, metadata, spec}`. What these validators let
@@ -56,12 +60,21 @@ export const VALIDATORS = {
 export type Kind = keyof typeof VALIDATORS;
 export const KINDS = Object.keys(VALIDATORS) as readonly Kind[];
 
-export type ResourceOf<K extends Kind> = Omit<z.output<(typeof VALIDATORS)[K]>, 'status'>;
-export type VirtualNetwork = ResourceOf<'VirtualNetwork'>;
-export type VirtualMachineInterface = ResourceOf<'VirtualMachineInterface'>;
+/** What users want of an object of each kind. */
+export interface SpecOf {
+  readonly VirtualNetwork: VirtualNetworkSpec;
+  readonly VirtualMachineInterface: VirtualMachineInterfaceSpec;
+}
+
+export type Metadata = z.output<typeof metadata>;
+export interface ResourceOf<K extends Kind> {
+  readonly apiVersion: typeof API_VERSION;
+  readonly kind: K;
+  readonly metadata: Metadata;
+  readonly spec: SpecOf[K];
+}
 /** One valid document. */
 export type Resource = { [K in Kind]: ResourceOf<K> }[Kind];
-export type Metadata = Resource['metadata'];
 
 /** What is decided when an object is applied, kept with it and never written by users. */
 export interface StatusOf {
