@@ -92,9 +92,9 @@ test('a reply is written whole and padded', (t) => {
       chaddr: hex(MAC),
     });
     at = dhcp.putOption(p, at, dhcp.OPTION_MESSAGE_TYPE, [dhcp.OFFER]);
-    at = dhcp.putOption32(p, at, dhcp.OPTION_SERVER_ID, 0x0a000002);
-    at = dhcp.putOption16(p, at, dhcp.OPTION_MTU, 1400);
-    at = dhcp.putOption32(p, at, dhcp.OPTION_DNS, 0x0a000002, 0x08080808);
+    at = dhcp.putOption(p, at, dhcp.OPTION_SERVER_ID, dhcp.data32(0x0a000002));
+    at = dhcp.putOption(p, at, dhcp.OPTION_MTU, dhcp.data16(1400));
+    at = dhcp.putOption(p, at, dhcp.OPTION_DNS, dhcp.data32(0x0a000002, 0x08080808));
     const routes = dhcp.classlessRoutes([
       { prefix: 0x0a000000, length: 8, gateway: 0x0a000001 },
       { prefix: 0, length: 0, gateway: 0x0a0000fe },
@@ -121,10 +121,24 @@ test('the significant bytes of a prefix are those its length begins (RFC 3442 ta
 test('a long option is written in pieces of the same code', (t) => {
   const data = new Uint8Array(300).fill(7);
   const b = written(304, (p) => {
-    t.is(dhcp.putOption(p, 0, dhcp.OPTION_CLASSLESS_ROUTES, data), 304);
+    t.is(dhcp.putOption(p, 0, dhcp.OPTION_CLASSLESS_ROUTES, data), dhcp.optionLen(data.length));
   });
   t.deepEqual(b.slice(0, 3), hex('79 ff 07'));
   t.deepEqual(b.slice(256, 260), hex('07 79 2d 07'));
+});
+
+test('an option without data, and one of exactly 255 bytes, is one option', (t) => {
+  t.deepEqual([0, 1, 255, 256].map(dhcp.optionLen), [2, 3, 257, 260]);
+});
+
+test('the largest message a client takes is read from an option of two bytes', (t) => {
+  const size = (option: string): number => {
+    const b = message('01', '00 '.repeat(16), option);
+    return dhcp.maxMessageSize(b, 0, b.length);
+  };
+  t.is(size('39 02 05 dc ff'), 1500);
+  t.is(size('39 04 00 00 05 dc ff'), 0);
+  t.is(size('ff'), 0);
 });
 
 test('a message longer than the minimum ends with its options', (t) => {

@@ -65,9 +65,12 @@ export const OPTION_REQUESTED_ADDRESS = 50;
 export const OPTION_LEASE_TIME = 51;
 export const OPTION_MESSAGE_TYPE = 53;
 export const OPTION_SERVER_ID = 54;
+const OPTION_MAX_MESSAGE_SIZE = 57;
 /** RFC 3442. */
 export const OPTION_CLASSLESS_ROUTES = 121;
 
+const OPTION_HEADER_LEN = 2;
+/** Data one option takes. */
 const OPTION_MAX_LEN = 255;
 
 /** Whether the fixed fields and the cookie lie in [at, end). Ask once; the accessors below do not ask again. */
@@ -122,6 +125,12 @@ export function addressOption(b: Uint8Array, at: number, end: number, code: numb
   return p < 0 || b[p - 1] !== 4 ? -1 : get32(b, p);
 }
 
+/** Largest datagram the client takes, bytes (RFC 2132 section 9.10); 0 when it does not say. */
+export function maxMessageSize(b: Uint8Array, at: number, end: number): number {
+  const p = option(b, at, end, OPTION_MAX_MESSAGE_SIZE);
+  return p < 0 || b[p - 1] !== 2 ? 0 : get16(b, p);
+}
+
 /** What the fixed fields of a reply say; the rest of them is 0. */
 export interface Reply {
   readonly xid: number;
@@ -169,16 +178,16 @@ export function putOption(b: Uint8Array, at: number, code: number, data: ArrayLi
   return p;
 }
 
-/** Writes an option with a 16-bit value; returns the offset behind it. */
-export function putOption16(b: Uint8Array, at: number, code: number, value: number): number {
-  return putOption(b, at, code, [value >>> 8, value & 0xff]);
-}
+/** Bytes an option with `dataLen` bytes of data takes in a message. */
+export const optionLen = (dataLen: number): number =>
+  dataLen + OPTION_HEADER_LEN * Math.max(1, Math.ceil(dataLen / OPTION_MAX_LEN));
 
-/** Writes an option of 32-bit values, addresses or seconds; returns the offset behind it. */
-export function putOption32(b: Uint8Array, at: number, code: number, ...values: readonly number[]): number {
-  const bytes = values.flatMap((v) => [v >>> 24, (v >>> 16) & 0xff, (v >>> 8) & 0xff, v & 0xff]);
-  return putOption(b, at, code, bytes);
-}
+/** Option data of a 16-bit value. */
+export const data16 = (value: number): number[] => [value >>> 8, value & 0xff];
+
+/** Option data of 32-bit values: addresses or seconds. */
+export const data32 = (...values: readonly number[]): number[] =>
+  values.flatMap((v) => [v >>> 24, (v >>> 16) & 0xff, (v >>> 8) & 0xff, v & 0xff]);
 
 /** Ends the options at `optionsEnd` and pads the message that began at `at`; returns the offset behind it. */
 export function finish(b: Uint8Array, at: number, optionsEnd: number): number {

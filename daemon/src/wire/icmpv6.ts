@@ -40,6 +40,12 @@ export const isError = (b: Uint8Array, at: number): boolean => b[at] < 128;
 export const checksumOk = (b: Uint8Array, ipAt: number, at: number, end: number): boolean =>
   checksum.finish(checksum.sum(b, at, end, checksum.pseudo6(b, ipAt, PROTOCOL_ICMPV6, end - at))) === 0;
 
+/** Turns the echo request in [at, end) of the packet at `ipAt` into its reply; the addresses are the reply's already. */
+export function turnIntoReply(b: Uint8Array, ipAt: number, at: number, end: number): void {
+  b[at] = ECHO_REPLY;
+  setChecksum(b, ipAt, at, end);
+}
+
 /** Writes the header of an echo; the checksum comes with setChecksum, once addresses and data stand. */
 export function writeEcho(b: Uint8Array, at: number, echoType: number, identifier: number, sequence: number): void {
   put16(b, at, echoType << 8);

@@ -132,6 +132,10 @@ export function writeRouterAdvertisement(b: Uint8Array, at: number, r: RouterAdv
 
 /** Length of a link-layer address option for Ethernet. */
 export const MAC_OPTION_LEN = 8;
+/** Length of an MTU option. */
+export const MTU_OPTION_LEN = 8;
+/** Length of a prefix information option. */
+export const PREFIX_OPTION_LEN = 32;
 
 /** Writes a link-layer address option (OPTION_SOURCE_MAC or OPTION_TARGET_MAC); returns the offset behind it. */
 export function writeMacOption(b: Uint8Array, at: number, type: number, mac: Uint8Array): number {
@@ -147,7 +151,7 @@ export function writeMtuOption(b: Uint8Array, at: number, mtu: number): number {
   b[at + 1] = 1;
   put16(b, at + 2, 0);
   put32(b, at + 4, mtu);
-  return at + 8;
+  return at + MTU_OPTION_LEN;
 }
 
 /** What a prefix information option says (RFC 4861 section 4.6.2). */
@@ -172,5 +176,5 @@ export function writePrefixOption(b: Uint8Array, at: number, prefix: Prefix): nu
   put32(b, at + 8, prefix.preferredLifetime);
   put32(b, at + 12, 0);
   b.set(prefix.address, at + 16);
-  return at + 32;
+  return at + PREFIX_OPTION_LEN;
 }
