@@ -1,14 +1,14 @@
 /** `dropstats`: why packets left the datapath unsent. */
 import type { DropstatsDump } from '../control/dumps.js';
 import { json } from './columns.js';
-import { command, parse } from './tool.js';
+import { command, parse, usage } from './tool.js';
 import type { CommonOptions, Surroundings, Tool } from './tool.js';
 
 /** Status after bad options: -EINVAL, as a shell sees it. */
 const BAD_USAGE = 234;
 
 export interface DropstatsRequest extends CommonOptions {
-  readonly nonZero: boolean;
+  readonly nonZero?: true;
 }
 
 /** Throws Exit for bad options and for `--help`. */
@@ -16,9 +16,8 @@ export function parseArgs(argv: readonly string[]): DropstatsRequest {
   const spec = command('dropstats', 'shows the drop counters of the vrouter').option(
     '--non-zero',
     'only counters that are not zero, without groups',
-    false,
   );
-  parse(spec, argv, BAD_USAGE);
+  parse(spec, argv, usage(spec, BAD_USAGE));
   return spec.opts<DropstatsRequest>();
 }
 

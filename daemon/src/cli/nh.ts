@@ -2,7 +2,7 @@
 import type { NexthopDump } from '../control/dumps.js';
 import type { Daemon } from './client.js';
 import { json } from './columns.js';
-import { command, index, parse, usageError } from './tool.js';
+import { command, index, parse, usage } from './tool.js';
 import type { CommonOptions, Surroundings, Tool } from './tool.js';
 
 /** Status after bad options: -EINVAL, as a shell sees it. */
@@ -15,9 +15,10 @@ export function parseArgs(argv: readonly string[]): NhRequest {
   const spec = command('nh', 'shows the nexthops of the vrouter')
     .option('--list', 'all nexthops')
     .option('--get <nh>', 'the nexthop with this id, and the members of a composite', index);
-  parse(spec, argv, BAD_USAGE);
+  const fail = usage(spec, BAD_USAGE);
+  parse(spec, argv, fail);
   const { list, get, ...common } = spec.opts<CommonOptions & { list?: true; get?: number }>();
-  if ((list ?? false) === (get !== undefined)) throw usageError(spec, 'give one of --list and --get', BAD_USAGE);
+  if ((list ?? false) === (get !== undefined)) throw fail('give one of --list and --get');
   return get === undefined ? { ...common, op: 'list' } : { ...common, op: 'get', id: get };
 }
 

@@ -1,13 +1,13 @@
 /** `rt`: the routing and bridge tables of a VRF. */
 import { isIP } from 'node:net';
 
-import type { Command } from 'commander';
 import { Option } from 'commander';
 import ipaddr from 'ipaddr.js';
 
 import type { BridgeRouteDump, InetRouteDump } from '../control/dumps.js';
 import { json, shortMac } from './columns.js';
-import { command, index, parse, usageError } from './tool.js';
+import type { Exit } from './exit.js';
+import { command, index, parse, usage } from './tool.js';
 import type { CommonOptions, Surroundings, Tool } from './tool.js';
 
 const BAD_USAGE = 1;
@@ -28,14 +28,15 @@ export function parseArgs(argv: readonly string[]): RtRequest {
     .addOption(new Option('--family <family>', 'table to read').choices(['inet', 'inet6', 'bridge']))
     .option('--get <route>', 'one route: ADDRESS/LENGTH or MAC; needs --vrf')
     .option('--vrf <vrf>', 'with --get: the VRF', index);
-  parse(spec, argv, BAD_USAGE);
+  const fail = usage(spec, BAD_USAGE);
+  parse(spec, argv, fail);
   const { dump, family, get, vrf, ...common } = spec.opts<
     CommonOptions & { dump?: number; family?: Family; get?: string; vrf?: number }
   >();
-  if ((dump === undefined) === (get === undefined)) throw usageError(spec, 'give one of --dump and --get', BAD_USAGE);
-  if ((get === undefined) !== (vrf === undefined)) throw usageError(spec, '--get and --vrf go together', BAD_USAGE);
+  if ((dump === undefined) === (get === undefined)) throw fail('give one of --dump and --get');
+  if ((get === undefined) !== (vrf === undefined)) throw fail('--get and --vrf go together');
   if (dump !== undefined) return { ...common, op: 'dump', vrf: dump, family: family ?? 'inet' };
-  return { ...common, vrf: vrf as number, ...parseRoute(spec, get as string, family) };
+  return { ...common, vrf: vrf as number, ...parseRoute(get as string, family, fail) };
 }
 
 type Route =
@@ -43,20 +44,20 @@ type Route =
   | { readonly op: 'getMac'; readonly mac: string };
 
 /** Reads ADDRESS/LENGTH or a MAC. `family`, when given, has to agree. */
-function parseRoute(spec: Command, text: string, family: Family | undefined): Route {
+function parseRoute(text: string, family: Family | undefined, fail: (message: string) => Exit): Route {
   const mac = /^([0-9a-f]{1,2}:){5}[0-9a-f]{1,2}$/i.test(text);
   const slash = text.indexOf('/');
   const address = text.slice(0, slash);
   const version = slash < 0 ? 0 : isIP(address);
   const actual = mac ? 'bridge' : version === 4 ? 'inet' : version === 6 ? 'inet6' : undefined;
-  if (actual === undefined) throw usageError(spec, `'${text}' is neither ADDRESS/LENGTH nor a MAC`, BAD_USAGE);
+  if (actual === undefined) throw fail(`'${text}' is neither ADDRESS/LENGTH nor a MAC`);
   if (family !== undefined && family !== actual) {
-    throw usageError(spec, `'${text}' is of family ${actual}, not ${family}`, BAD_USAGE);
+    throw fail(`'${text}' is of family ${actual}, not ${family}`);
   }
   if (actual === 'bridge') return { op: 'getMac', mac: longMac(text) };
   const length = text.slice(slash + 1);
   if (!/^\d{1,3}$/.test(length) || Number(length) > (version === 4 ? 32 : 128)) {
-    throw usageError(spec, `'${length}' is no prefix length of family ${actual}`, BAD_USAGE);
+    throw fail(`'${length}' is no prefix length of family ${actual}`);
   }
   return { op: 'get', family: actual, address: network(address, Number(length)), length: Number(length) };
 }

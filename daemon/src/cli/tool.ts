@@ -36,7 +36,7 @@ export interface Screen {
 /** Options every request carries. */
 export interface CommonOptions {
   /** Print the daemon's records as JSON. */
-  readonly json: boolean;
+  readonly json?: true;
   readonly socket?: string;
 }
 
@@ -47,28 +47,37 @@ export const command = (name: string, description: string): Command =>
 /** Adds the options all tools have. */
 export const withCommonOptions = (to: Command): Command =>
   to
-    .option('--json', 'print the records as JSON', false)
+    .option('--json', 'print the records as JSON')
     .option('--socket <path>', 'socket of the daemon (default: $VROUTERD_SOCKET or /run/vrouterd/vrouterd.sock)');
 
 /**
- * Parses `argv` by `spec`. Throws Exit with the usage text: status 0 when it was asked for, else `badUsage` and what is wrong.
+ * Parses `argv` by `spec`. Throws Exit: with the help text and status 0 when it was asked for, else what `fail` makes of a
+ * message that says what is wrong.
  */
-export function parse(spec: Command, argv: readonly string[], badUsage: number): void {
+export function parse(spec: Command, argv: readonly string[], fail: (message: string) => Exit): void {
   let help = '';
-  const capture = { writeOut: (text: string) => void (help += text), writeErr: () => undefined };
+  const capture = {
+    writeOut: (text: string) => {
+      help += text;
+    },
+    writeErr: () => undefined,
+  };
   for (const one of [spec, ...spec.commands]) one.exitOverride().configureOutput(capture);
   try {
     spec.parse(argv, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) throw new Exit(STATUS.ok, '', help);
-    throw usageError(spec, error.message.replace(/^error: /, '').replace(/\n.*/s, ''), badUsage);
+    if (error.code === 'commander.help') throw fail('a command is missing');
+    throw fail(error.message.replace(/^error: /, '').replace(/\n.*/s, ''));
   }
 }
 
-/** The end of a tool called with options that make no sense. */
-export const usageError = (spec: Command, message: string, badUsage: number): Exit =>
-  new Exit(badUsage, `${message}; use it as shown`, spec.helpInformation());
+/** How a classic tool ends that was called with options that make no sense: with its usage and a status of its own. */
+export const usage =
+  (spec: Command, status: number) =>
+  (message: string): Exit =>
+    new Exit(status, `${message}; use it as shown`, spec.helpInformation());
 
 /** Reads an index: digits only. For commander. */
 export function index(text: string): number {

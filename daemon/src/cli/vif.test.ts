@@ -61,7 +61,7 @@ test('an index longer than its column pushes the name', (t) => {
 });
 
 test('--list, -l and -b are the same', (t) => {
-  for (const option of ['--list', '-l', '-b']) t.like(parseArgs([option]), { op: 'list', rate: false, json: false });
+  for (const option of ['--list', '-l', '-b']) t.like(parseArgs([option]), { op: 'list', rate: false });
 });
 
 test('--get and -g take an index', (t) => {

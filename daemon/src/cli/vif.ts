@@ -2,7 +2,7 @@
 import type { TrafficCounters, VifDump } from '../control/dumps.js';
 import { json } from './columns.js';
 import { formatDrops } from './dropstats.js';
-import { command, index, parse, usageError } from './tool.js';
+import { command, index, parse, usage } from './tool.js';
 import type { CommonOptions, Surroundings, Tool } from './tool.js';
 import { watchRates } from './vif-rate.js';
 
@@ -23,19 +23,21 @@ export function parseArgs(argv: readonly string[]): VifRequest {
     .option('-g, --get <vif>', 'the interface with this index', index)
     .option('--get-drop-stats', 'with --get: its drop counters too', false)
     .option('--rate', 'packets and errors per second, until q is pressed; k and j turn the page', false);
-  parse(spec, argv, BAD_USAGE);
+  const fail = usage(spec, BAD_USAGE);
+  parse(spec, argv, fail);
   const {
     list,
     b,
     get,
-    getDropStats: drops,
-    rate,
+    getDropStats,
+    rate = false,
     ...common
-  } = spec.opts<CommonOptions & { list?: true; b?: true; get?: number; getDropStats: boolean; rate: boolean }>();
+  } = spec.opts<CommonOptions & { list?: true; b?: true; get?: number; getDropStats?: true; rate?: true }>();
+  const drops = getDropStats ?? false;
   const listing = list ?? b ?? false;
-  if (listing === (get !== undefined)) throw usageError(spec, 'give one of --list and --get', BAD_USAGE);
-  if (drops && (listing || rate)) throw usageError(spec, '--get-drop-stats goes with --get alone', BAD_USAGE);
-  if (rate && common.json) throw usageError(spec, '--rate is a live view and has no JSON form', BAD_USAGE);
+  if (listing === (get !== undefined)) throw fail('give one of --list and --get');
+  if (drops && (listing || rate)) throw fail('--get-drop-stats goes with --get alone');
+  if (rate && common.json) throw fail('--rate is a live view and has no JSON form');
   return get === undefined ? { ...common, op: 'list', rate } : { ...common, op: 'get', id: get, rate, drops };
 }
 

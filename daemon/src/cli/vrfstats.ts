@@ -1,7 +1,7 @@
 /** `vrfstats`: packets handled in each VRF, by what was done with them. */
 import type { VrfstatsDump } from '../control/dumps.js';
 import { json } from './columns.js';
-import { command, index, parse, usageError } from './tool.js';
+import { command, index, parse, usage } from './tool.js';
 import type { CommonOptions, Surroundings, Tool } from './tool.js';
 
 /** Status after bad options: -EINVAL, as a shell sees it. */
@@ -14,9 +14,10 @@ export function parseArgs(argv: readonly string[]): VrfstatsRequest {
   const spec = command('vrfstats', 'shows what the vrouter did with the packets of a VRF')
     .option('--dump', 'all VRFs')
     .option('--get <vrf>', 'this VRF', index);
-  parse(spec, argv, BAD_USAGE);
+  const fail = usage(spec, BAD_USAGE);
+  parse(spec, argv, fail);
   const { dump, get, ...common } = spec.opts<CommonOptions & { dump?: true; get?: number }>();
-  if ((dump ?? false) === (get !== undefined)) throw usageError(spec, 'give one of --dump and --get', BAD_USAGE);
+  if ((dump ?? false) === (get !== undefined)) throw fail('give one of --dump and --get');
   return get === undefined ? { ...common, op: 'dump' } : { ...common, op: 'get', vrf: get };
 }
 

@@ -13,3 +13,6 @@ export function surroundings(daemon: Partial<Daemon>, more: Partial<Surroundings
     ...more,
   };
 }
+
+/** An error as the file system gives it. */
+export const nodeError = (code: string): NodeJS.ErrnoException => Object.assign(new Error(code), { code });

@@ -1,0 +1,132 @@
+/** What `vrouter` prints. */
+import type { ObjectOutcome, StatusDump, WaitDump } from '../control/dumps.js';
+import { KINDS, subject } from '../control/schema.js';
+import type { Kind, ObjectRef, ResourceOf, StatusOf } from '../control/schema.js';
+import { table } from './columns.js';
+import type { Output } from './vrouter-args.js';
+import { formatYaml } from './vrouter-documents.js';
+
+/** `VirtualNetwork/blue` of a kind and a full name. */
+const shown = (of: { readonly kind: string; readonly name: string }): string => subject(of as ObjectRef);
+
+/** One line per object; with a dry run also one per field that would change. */
+export function formatOutcomes(outcomes: readonly ObjectOutcome[], dryRun: boolean): string {
+  const suffix = dryRun ? ' (dry run)' : '';
+  return outcomes
+    .map((one) => `${shown(one)} ${one.outcome}${suffix}\n${(one.changes ?? []).map(formatChange).join('')}`)
+    .join('');
+}
+
+const formatChange = ({ path, from, to }: NonNullable<ObjectOutcome['changes']>[number]): string =>
+  `  ${path}: ${value(from)} -> ${value(to)}\n`;
+
+const value = (of: unknown): string => (of === undefined || of === null ? '(none)' : JSON.stringify(of));
+
+/** What the daemon adds to the status of an interface: where it is, and how far. `reason` says why it is not active. */
+interface Realisation {
+  readonly host?: string;
+  readonly vif?: number;
+  readonly state?: string;
+  readonly reason?: string;
+}
+
+/** An object as the daemon shows it: its document and its status. */
+type Shown<K extends Kind> = ResourceOf<K> & { readonly status: StatusOf[K] & Realisation };
+
+type Column<K extends Kind> = readonly [string, (object: Shown<K>) => string | number | undefined];
+
+/** What `get` shows of each kind behind the name: titles and cells. */
+const COLUMNS: { readonly [K in Kind]: readonly Column<K>[] } = {
+  VirtualNetwork: [
+    ['ID', ({ status }) => status.networkId],
+    ['MODE', ({ spec }) => spec.forwardingMode],
+    ['SUBNETS', ({ spec }) => spec.subnets.map(({ prefix }) => prefix).join(',')],
+  ],
+  VirtualMachineInterface: [
+    ['NETWORK', ({ spec }) => short('VirtualNetwork', spec.virtualNetwork)],
+    ['HOST', ({ spec, status }) => status.host ?? spec.host],
+    ['VIF', ({ status }) => status.vif],
+    ['DEVICE', ({ status }) => status.device],
+    ['MAC', ({ status }) => status.mac],
+    ['ADDRESSES', ({ status }) => status.addresses.join(',')],
+    ['STATE', ({ status: { state, reason } }) => (reason ? `${state ?? ''} (${reason})` : state)],
+  ],
+};
+
+/** A full name as short as it can be. */
+const short = (kind: Kind, name: string): string => subject({ kind, name }).slice(kind.length + 1);
+
+/** Objects in the form asked for. Without a kind, a table for each kind there is something of. */
+export function formatObjects(
+  objects: readonly unknown[],
+  kind: Kind | undefined,
+  form: Exclude<Output, 'json'>,
+): string {
+  if (form === 'yaml') return formatYaml(objects);
+  const shown = objects as readonly Shown<Kind>[];
+  if (kind !== undefined) return formatKind(kind, shown, '');
+  const kinds = KINDS.filter((one) => shown.some((object) => object.kind === one));
+  const tables = kinds.map((one) =>
+    formatKind(
+      one,
+      shown.filter((object) => object.kind === one),
+      `${one}/`,
+    ),
+  );
+  return tables.join('\n');
+}
+
+function formatKind(kind: Kind, objects: readonly Shown<Kind>[], prefix: string): string {
+  const columns = COLUMNS[kind] as readonly Column<Kind>[];
+  const rows = objects.map((object) => {
+    const { domain, project, name } = object.metadata;
+    return [
+      prefix + short(kind, `${domain}:${project}:${name}`),
+      ...columns.map(([, cell]) => String(cell(object) ?? '').replace(/^$/, '-')),
+    ];
+  });
+  return table([['NAME', ...columns.map(([title]) => title)], ...rows]);
+}
+
+/** What `wait` says when its time is up. */
+export const formatPending = ({ pending }: WaitDump, seconds: number): string =>
+  `not realised after ${seconds} s: ${pending.map((one) => `${shown(one)} (${one.reason})`).join(', ')}; see vrouter status`;
+
+/** `1 d 2 h 3 min`, or seconds below a minute. */
+function duration(seconds: number): string {
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  const parts: readonly (readonly [number, string])[] = [
+    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor(seconds / 3600) % 24, 'h'],
+    [Math.floor(seconds / 60) % 60, 'min'],
+  ];
+  return parts
+    .filter(([count]) => count > 0)
+    .map(([count, unit]) => `${count} ${unit}`)
+    .join(' ');
+}
+
+export function formatStatus(status: StatusDump): string {
+  const { store, datapath, interfaces } = status;
+  const { received, generated, copied, sent, dropped, consumed } = datapath.books;
+  const balance = received + generated + copied === sent + dropped + consumed ? '=' : '!=';
+  return table([
+    ['host', status.host],
+    ['version', `${status.version}, pid ${status.pid}, up ${duration(status.uptimeSeconds)}`],
+    [
+      'store',
+      `${store.mode}, ${store.connected ? 'connected' : 'not connected'}, epoch ${store.epoch || 'not known yet'}`,
+    ],
+    [
+      'datapath',
+      `${datapath.running ? 'running' : 'not running'}, last heartbeat ${datapath.heartbeatAgeMs} ms ago, ${datapath.restarts} restarts`,
+    ],
+    [
+      'packets',
+      `received ${received} + generated ${generated} + copied ${copied} ${balance} sent ${sent} + dropped ${dropped} + consumed ${consumed}`,
+    ],
+    ['networks', String(status.networks)],
+    ['interfaces', `${interfaces.total}, ${interfaces.active} active`],
+    ...status.warnings.map((warning) => ['warning', warning]),
+  ]);
+}

@@ -1,0 +1,68 @@
+/** `vrouter`: what is wanted of the vrouter (apply, delete, get, wait, status), and the classic tools as commands of one. */
+import { json } from './columns.js';
+import { dropstats } from './dropstats.js';
+import { Exit, STATUS } from './exit.js';
+import { nh } from './nh.js';
+import { rt } from './rt.js';
+import type { Surroundings, Tool } from './tool.js';
+import { vif } from './vif.js';
+import { vrfstats } from './vrfstats.js';
+import { parseArgs } from './vrouter-args.js';
+import type { RequestOf } from './vrouter-args.js';
+import { readDocuments, referenceTo } from './vrouter-documents.js';
+import { formatObjects, formatOutcomes, formatPending, formatStatus } from './vrouter-format.js';
+
+const CLASSIC_TOOLS: readonly Tool[] = [vif, nh, rt, dropstats, vrfstats];
+
+async function run(argv: readonly string[], surroundings: Surroundings): Promise<string> {
+  const classic = CLASSIC_TOOLS.find(({ name }) => name === argv[0]);
+  if (classic) return classic.run(argv.slice(1), surroundings);
+  const request = parseArgs(argv);
+  switch (request.op) {
+    case 'apply':
+      return apply(request, surroundings);
+    case 'delete':
+      return remove(request, surroundings);
+    case 'get':
+      return get(request, surroundings);
+    case 'wait':
+      return wait(request, surroundings);
+    case 'status': {
+      const status = await surroundings.connect(request.socket).status();
+      return request.json ? json(status) : formatStatus(status);
+    }
+  }
+}
+
+async function apply(request: RequestOf<'apply'>, { connect, read }: Surroundings): Promise<string> {
+  const { dryRun = false, prune = false } = request;
+  const documents = await readDocuments(request.files, read);
+  const outcomes = await connect(request.socket).apply(documents, { dryRun, prune });
+  return request.json ? json(outcomes) : formatOutcomes(outcomes, dryRun);
+}
+
+async function remove(request: RequestOf<'delete'>, { connect, read }: Surroundings): Promise<string> {
+  const { files, object } = request;
+  const documents = object ? [referenceTo(object.kind, object.name)] : await readDocuments(files, read);
+  const outcomes = await connect(request.socket).remove(documents);
+  return request.json ? json(outcomes) : formatOutcomes(outcomes, false);
+}
+
+async function get(request: RequestOf<'get'>, { connect }: Surroundings): Promise<string> {
+  const { kind, name, output } = request;
+  const objects = await connect(request.socket).objects(kind, name);
+  if (output === 'json') return json(name === undefined ? objects : objects[0]);
+  return formatObjects(objects, kind, output);
+}
+
+async function wait(request: RequestOf<'wait'>, { connect }: Surroundings): Promise<string> {
+  const answer = await connect(request.socket).wait(request.timeout);
+  if (request.json) {
+    if (!answer.realised) throw new Exit(STATUS.refused, '', json(answer));
+    return json(answer);
+  }
+  if (!answer.realised) throw new Exit(STATUS.refused, formatPending(answer, request.timeout));
+  return 'all objects are realised\n';
+}
+
+export const vrouter: Tool = { name: 'vrouter', run };
