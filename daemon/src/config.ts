@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { parse } from 'yaml';
 import * as z from 'zod';
+import { redisSettings } from './control/redis-connection.js';
 
 /** Bytes each encapsulation adds to an IP packet of a guest: outer headers and, as networks bridge, the inner Ethernet header. */
 const ENCAPSULATION_OVERHEAD = { MPLSoUDP: 46, MPLSoGRE: 42, VXLAN: 50 } as const;
@@ -28,11 +29,10 @@ const configFile = z.strictObject({
     mtu: z.int().min(576).max(9216).optional().describe('Default: that of the interface, else 1500'),
   }),
   redis: z
-    .union([z.literal('embedded'), z.url({ protocol: /^rediss?$/ })])
+    .union([z.literal('embedded'), redisSettings])
     .default('embedded')
     .describe('`embedded`, or the URL of the store that the hosts of the cluster share'),
   redisPrefix: z.string().min(1).default('vrouter:').describe('Start of every key: one prefix is one cluster'),
-  redisPasswordFile: z.string().startsWith('/').optional().describe('File that holds the password for `redis`'),
   datapath: z
     .strictObject({
       agentRate: z.int().min(1).default(1000).describe('Frames a second an interface may send to the agent'),

@@ -93,8 +93,9 @@ export class WorkerHost {
     return Math.max(0, Date.now() - Math.max(this.#options.counters.words[HEADER.heartbeat], this.#startedAt));
   }
 
-  get running(): boolean {
-    return this.#wakeFd >= 0;
+  /** Whether the worker runs and shows it. */
+  get alive(): boolean {
+    return this.#wakeFd >= 0 && this.silenceMs < SILENCE_MS;
   }
 
   async stop(): Promise<void> {

@@ -56,6 +56,8 @@ export interface NetworkPlan {
   readonly mode: 'l2_l3' | 'l3' | 'l2';
   readonly floodUnknownUnicast: boolean;
   readonly mtu: number;
+  /** MAC of the host: DHCP answers come from it, and frames to it are routed. */
+  readonly hostMac: string;
   /** The flood tree, and its part for interfaces of this host. */
   readonly treeNexthop: number;
   readonly localTreeNexthop: number;
@@ -208,8 +210,9 @@ function routesOf(network: NetworkPlan): Omit<RouteRecord, 'stitchedIndex'>[] {
 function bridgeOf(network: NetworkPlan): Omit<BridgeRecord, 'index'>[] {
   const { vrf } = network;
   const flood = { vrf, mac: BROADCAST_MAC, nexthop: network.treeNexthop, label: network.networkId };
+  const toRouting = { vrf, nexthop: NH_ID.l2Receive, label: -1, flags: BRIDGE_FLAG.dhcpFlood };
   const rows: Omit<BridgeRecord, 'index'>[] = [
-    { vrf, mac: GATEWAY_MAC, nexthop: NH_ID.l2Receive, label: -1, flags: BRIDGE_FLAG.dhcpFlood },
+    ...[GATEWAY_MAC, network.hostMac].map((mac) => ({ ...toRouting, mac })),
     { ...flood, flags: BRIDGE_FLAG.label | BRIDGE_FLAG.dhcpFlood },
   ];
   if (network.mode === 'l3') return rows;

@@ -46,18 +46,32 @@ function toAgentFrom(dp: Datapath): void {
   else dp.drop('trapNoIf');
 }
 
-/** To every member but the interface the frame came from. The last one takes the frame itself, the others a copy. */
-function replicate(dp: Datapath, composite: Nexthop): void {
-  const { p, tables } = dp;
+/** Down a flood tree. */
+function replicate(dp: Datapath, tree: Nexthop): void {
   dp.vrfStat('l2McastComposites');
-  let sent = 0;
+  if (sendToMembers(dp, tree, 0) === 0) dp.drop('discards');
+}
+
+/**
+ * To every interface below the composite but the one the frame came from. The first takes the frame itself, the others a copy.
+ * @param sent how many have got it already; @returns how many have now.
+ */
+function sendToMembers(dp: Datapath, composite: Nexthop, sent: number): number {
+  const { p, tables } = dp;
+  let count = sent;
   for (let i = 0; i < composite.members.length; i++) {
     const member = tables.nexthops.get(composite.members[i]);
-    const out = member && member.oif !== p.vif ? tables.vifs.get(member.oif) : undefined;
+    if (!member) continue;
+    if (member.type === NH_TYPE.composite) {
+      dp.vrfStat('encapComposites');
+      count = sendToMembers(dp, member, count);
+      continue;
+    }
+    const out = member.oif === p.vif ? undefined : tables.vifs.get(member.oif);
     if (!out) continue;
-    if (sent++ > 0) dp.counters.words[HEADER.copied] += p.packets;
+    if (count++ > 0) dp.counters.words[HEADER.copied] += p.packets;
     dp.vrfStat('l2Encaps');
     output(dp, out);
   }
-  if (sent === 0) dp.drop('discards');
+  return count;
 }

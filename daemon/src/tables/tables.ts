@@ -1,4 +1,4 @@
-import { parseMac } from '../wire/addr.js';
+import { formatMac, parseMac } from '../wire/addr.js';
 import { BridgeTable } from './bridge.js';
 import type { Counters } from './counters.js';
 import { NexthopTable } from './nexthop.js';
@@ -70,4 +70,21 @@ export class Tables {
       this.bridge.set({ ...change.record, mac });
     }
   }
+}
+
+/** Changes that make empty tables equal to these. */
+export function snapshot(tables: Tables): TableChange[] {
+  const changes: TableChange[] = [];
+  for (const vrf of tables.vrfs) if (vrf) changes.push({ table: 'vrf', op: 'set', record: vrf.record });
+  for (const { record } of tables.nexthops.entries()) changes.push({ table: 'nexthop', op: 'set', record });
+  for (const entry of tables.bridge.entries()) {
+    changes.push({ table: 'bridge', op: 'set', record: { ...entry, mac: formatMac(entry.mac) } });
+  }
+  for (const vrf of tables.vrfs) {
+    for (const table of vrf ? [vrf.inet, vrf.inet6] : []) {
+      for (const record of table.records()) changes.push({ table: 'route', op: 'set', record });
+    }
+  }
+  for (const { record } of tables.vifs.entries()) changes.push({ table: 'vif', op: 'set', record });
+  return changes;
 }
