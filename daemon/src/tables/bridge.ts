@@ -56,7 +56,7 @@ export class BridgeTable {
   /** @param entries slots of the hash, a power of two and at least 4; @param overflow slots beyond it. */
   constructor(entries = MAIN_ENTRIES, overflow = OVERFLOW_ENTRIES) {
     const buckets = entries / BUCKET;
-    if (!Number.isInteger(Math.log2(buckets)))
+    if (buckets < 1 || !Number.isInteger(Math.log2(buckets)))
       throw new RangeError(`bridge table of ${entries} entries: not a power of two`);
     this.size = entries + overflow;
     this.#entries = entries;
