@@ -15,25 +15,25 @@ export type VifRequest = CommonOptions &
     | { readonly op: 'get'; readonly id: number; readonly rate: boolean; readonly drops: boolean }
   );
 
+interface VifOptions extends CommonOptions {
+  readonly list?: boolean;
+  readonly b?: boolean;
+  readonly get?: number;
+  readonly getDropStats?: boolean;
+  readonly rate?: boolean;
+}
+
 /** Throws Exit for bad options and for `--help`. */
 export function parseArgs(argv: readonly string[]): VifRequest {
   const spec = command('vif', 'shows the interfaces of the vrouter')
     .option('-l, --list', 'all interfaces')
     .option('-b', 'the same as --list')
     .option('-g, --get <vif>', 'the interface with this index', index)
-    .option('--get-drop-stats', 'with --get: its drop counters too', false)
-    .option('--rate', 'packets and errors per second, until q is pressed; k and j turn the page', false);
+    .option('--get-drop-stats', 'with --get: its drop counters too')
+    .option('--rate', 'packets and errors per second, until q is pressed; k and j turn the page');
   const fail = usage(spec, BAD_USAGE);
   parse(spec, argv, fail);
-  const {
-    list,
-    b,
-    get,
-    getDropStats,
-    rate = false,
-    ...common
-  } = spec.opts<CommonOptions & { list?: true; b?: true; get?: number; getDropStats?: true; rate?: true }>();
-  const drops = getDropStats ?? false;
+  const { list, b, get, getDropStats: drops = false, rate = false, ...common } = spec.opts<VifOptions>();
   const listing = list ?? b ?? false;
   if (listing === (get !== undefined)) throw fail('give one of --list and --get');
   if (drops && (listing || rate)) throw fail('--get-drop-stats goes with --get alone');
