@@ -1,3 +1,4 @@
+import { VRF_STAT } from '../tables/counters.js';
 import { ROUTE_FLAG } from '../tables/records.js';
 import type { Vif } from '../tables/vif.js';
 import { PUNT } from '../tables/punt.js';
@@ -53,15 +54,15 @@ export function answeringMac(
 ): Uint8Array | null {
   if ((route.flags & ROUTE_FLAG.proxy) !== 0) {
     if (route.stitchedMac) {
-      dp.vrfStat('arpVirtualStitchs');
+      dp.vrfStat(VRF_STAT.arpVirtualStitchs);
       return route.stitchedMac;
     }
     if ((route.flags & ROUTE_FLAG.flood) === 0) {
-      dp.vrfStat('arpVirtualProxys');
+      dp.vrfStat(VRF_STAT.arpVirtualProxys);
       return vif.mac;
     }
   }
-  dp.vrfStat('arpVirtualFloods');
+  dp.vrfStat(VRF_STAT.arpVirtualFloods);
   return null;
 }
 

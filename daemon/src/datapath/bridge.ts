@@ -1,3 +1,4 @@
+import { VRF_STAT } from '../tables/counters.js';
 import { NH_TYPE, VIF_FLAG } from '../tables/records.js';
 import type { Vif } from '../tables/vif.js';
 import * as ethernet from '../wire/ethernet.js';
@@ -19,7 +20,7 @@ export function bridgeInput(dp: Datapath, vif: Vif): void {
   const nexthop = slot < 0 ? undefined : tables.nexthops.get(tables.bridge.nexthop(slot));
   if (nexthop?.type === NH_TYPE.l2Receive) {
     countHit(dp, slot);
-    dp.vrfStat('l2Receives');
+    dp.vrfStat(VRF_STAT.l2Receives);
     // No sub-interface claims the tag, and routing would lose it.
     return p.tagged ? dp.drop('ifRxDiscard') : routeInput(dp, vif);
   }
@@ -36,7 +37,7 @@ function isIp(etherType: number): boolean {
 
 function unknownUnicast(dp: Datapath, vif: Vif): void {
   if ((vif.flags & VIF_FLAG.unknownUnicastFlood) === 0) return dp.drop('l2NoRoute');
-  dp.vrfStat('unknownUnicastFloods');
+  dp.vrfStat(VRF_STAT.unknownUnicastFloods);
   flood(dp, vif);
 }
 

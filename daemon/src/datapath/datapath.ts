@@ -2,7 +2,7 @@ import { CTL, type FrameIo, MAX_FRAME, RX, TX, TX_QUEUE, VNET_LEN } from '../io/
 import { DROP, type DropReason } from '../packet/drop.js';
 import type { FrameRing } from '../packet/frame-ring.js';
 import { Packet } from '../packet/packet.js';
-import { type Counters, HEADER, VRF_STAT, type VrfStat } from '../tables/counters.js';
+import { type Counters, HEADER, type VRF_STAT, type VrfStat } from '../tables/counters.js';
 import type { Tables } from '../tables/tables.js';
 import { Segmenter } from './offload.js';
 import { settle } from './vif-output.js';
@@ -105,7 +105,7 @@ export class Datapath {
   }
 
   /** Counts the frame in hand in its VRF. */
-  vrfStat(stat: VrfStat): void {
-    this.counters.words[this.counters.vrfAt(this.p.vrf) + VRF_STAT[stat]] += this.p.packets;
+  vrfStat(stat: (typeof VRF_STAT)[VrfStat]): void {
+    this.counters.words[this.counters.vrfAt(this.p.vrf) + stat] += this.p.packets;
   }
 }

@@ -1,4 +1,4 @@
-import { HEADER } from '../tables/counters.js';
+import { HEADER, VRF_STAT } from '../tables/counters.js';
 import type { Nexthop } from '../tables/nexthop.js';
 import { PUNT } from '../tables/punt.js';
 import { NH_TYPE, VIF_ID } from '../tables/records.js';
@@ -16,7 +16,7 @@ export function toNexthop(dp: Datapath, nexthop: Nexthop): void {
     case NH_TYPE.composite:
       return replicate(dp, nexthop);
     case NH_TYPE.discard:
-      dp.vrfStat('discards');
+      dp.vrfStat(VRF_STAT.discards);
       return dp.drop('discards');
     default:
       return dp.drop('invalidNh');
@@ -31,11 +31,10 @@ function encap(dp: Datapath, nexthop: Nexthop): void {
   if (nexthop.oif === VIF_ID.agent) return toAgentFrom(dp);
   if (nexthop.bridged) {
     if (nexthop.oif === p.vif) return dp.drop('packetLoop');
-    dp.vrfStat('l2Encaps');
+    dp.vrfStat(VRF_STAT.l2Encaps);
   } else {
-    dp.b.set(nexthop.rewrite, p.at);
-    put16(dp.b, p.at + ethernet.TYPE, p.etherType);
-    dp.vrfStat('encaps');
+    writeHeader(dp, nexthop);
+    dp.vrfStat(VRF_STAT.encaps);
   }
   output(dp, out);
 }
@@ -46,9 +45,15 @@ function toAgentFrom(dp: Datapath): void {
   else dp.drop('trapNoIf');
 }
 
+/** Writes the prepared Ethernet header. Byte by byte: for so few, `set` costs more than twice as much. */
+function writeHeader({ b, p }: Datapath, { rewrite }: Nexthop): void {
+  for (let i = 0; i < ethernet.TYPE; i++) b[p.at + i] = rewrite[i];
+  put16(b, p.at + ethernet.TYPE, p.etherType);
+}
+
 /** Down a flood tree. */
 function replicate(dp: Datapath, tree: Nexthop): void {
-  dp.vrfStat('l2McastComposites');
+  dp.vrfStat(VRF_STAT.l2McastComposites);
   if (sendToMembers(dp, tree, 0) === 0) dp.drop('discards');
 }
 
@@ -63,14 +68,14 @@ function sendToMembers(dp: Datapath, composite: Nexthop, sent: number): number {
     const member = tables.nexthops.get(composite.members[i]);
     if (!member) continue;
     if (member.type === NH_TYPE.composite) {
-      dp.vrfStat('encapComposites');
+      dp.vrfStat(VRF_STAT.encapComposites);
       count = sendToMembers(dp, member, count);
       continue;
     }
     const out = member.oif === p.vif ? undefined : tables.vifs.get(member.oif);
     if (!out) continue;
     if (count++ > 0) dp.counters.words[HEADER.copied] += p.packets;
-    dp.vrfStat('l2Encaps');
+    dp.vrfStat(VRF_STAT.l2Encaps);
     output(dp, out);
   }
   return count;

@@ -81,10 +81,35 @@ export const VRF_STAT_TEXT = {
 } as const;
 export type VrfStat = keyof typeof VRF_STAT_TEXT;
 export const VRF_STATS = Object.keys(VRF_STAT_TEXT) as readonly VrfStat[];
-/** Word of each counter in a VRF's block. */
-export const VRF_STAT = Object.fromEntries(VRF_STATS.map((stat, index) => [stat, index])) as {
-  readonly [S in VrfStat]: number;
-};
+/** Word of each counter in a VRF's block, in the order of the texts above. A literal: the fast path reads it for every packet. */
+export const VRF_STAT = {
+  discards: 0,
+  resolves: 1,
+  receives: 2,
+  l2Receives: 3,
+  vrfTranslates: 4,
+  unknownUnicastFloods: 5,
+  ecmpComposites: 6,
+  l2McastComposites: 7,
+  fabricComposites: 8,
+  encapComposites: 9,
+  evpnComposites: 10,
+  udpTunnels: 11,
+  udpMplsTunnels: 12,
+  greMplsTunnels: 13,
+  vxlanTunnels: 14,
+  pbbTunnels: 15,
+  l2Encaps: 16,
+  encaps: 17,
+  gros: 18,
+  diags: 19,
+  arpVirtualProxys: 20,
+  arpVirtualStitchs: 21,
+  arpVirtualFloods: 22,
+  arpPhysicalStitchs: 23,
+  arpTorProxys: 24,
+  arpPhysicalFloods: 25,
+} as const satisfies Record<VrfStat, number>;
 const VRF_WORDS = 32;
 
 const MAX_VIFS = 4352;
