@@ -3,9 +3,10 @@ import { isIP } from 'node:net';
 
 import type { FastifyInstance, FastifyReply } from 'fastify';
 
+import type { InetFamily } from '../control/dumps.js';
 import { RefusedError } from '../control/refused.js';
 import { NDJSON, ndjson } from './ndjson.js';
-import type { DaemonView, InetFamily } from './view.js';
+import type { DaemonView } from './view.js';
 
 const ID = { type: 'integer', minimum: 0 } as const;
 const params = (properties: Record<string, object>) => ({ schema: { params: { type: 'object', properties } } });

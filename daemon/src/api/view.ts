@@ -2,6 +2,7 @@
 import type {
   BridgeRouteDump,
   DropstatsDump,
+  InetFamily,
   InetRouteDump,
   NexthopDump,
   ObjectOutcome,
@@ -47,7 +48,10 @@ export interface DaemonView {
   apply(documents: readonly unknown[], options: ApplyOptions): Promise<readonly ObjectOutcome[]>;
   /** Deletes the objects that `kind` and `metadata` of the documents name: all or nothing. Rejects with a RefusedError. */
   remove(documents: readonly unknown[]): Promise<readonly ObjectOutcome[]>;
-  /** Resource documents with status, of every kind when none is given. Rejects with a RefusedError for a kind there is none of. */
+  /**
+   * Resource documents with status, of every kind when none is given. `name` is short or full; rejects with a RefusedError when
+   * there is no such object or kind.
+   */
   objects(kind?: string, name?: string): Promise<readonly unknown[]>;
 
   /** What of the stored objects is not in the datapath yet. */
@@ -55,8 +59,6 @@ export interface DaemonView {
   /** Calls back whenever `pending` may have changed, until the returned function is called. */
   onProgress(callback: () => void): () => void;
 }
-
-export type InetFamily = 'inet' | 'inet6';
 
 export interface ApplyOptions {
   /** Say what would happen, and change nothing. */

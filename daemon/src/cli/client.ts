@@ -6,6 +6,7 @@ import type {
   BridgeRouteDump,
   DropstatsDump,
   ErrorReply,
+  InetFamily,
   InetRouteDump,
   NexthopDump,
   ObjectOutcome,
@@ -20,11 +21,8 @@ export const DEFAULT_SOCKET = '/run/vrouterd/vrouterd.sock';
 
 /** Silence after which the daemon counts as not answering. */
 const TIMEOUT_MS = 10_000;
-
-export interface ApplyOptions {
-  readonly dryRun: boolean;
-  readonly prune: boolean;
-}
+/** The same while it applies or deletes: thousands of objects take their time. */
+const CHANGE_TIMEOUT_MS = 300_000;
 
 /** Requests; each rejects with Exit: refused (status 1) or not reachable (status 3). */
 export interface Daemon {
@@ -33,15 +31,15 @@ export interface Daemon {
   vifDrops(id: number): Promise<DropstatsDump>;
   nexthops(): Promise<readonly NexthopDump[]>;
   nexthop(id: number): Promise<NexthopDump>;
-  inetRoutes(vrf: number, family: 'inet' | 'inet6'): Promise<readonly InetRouteDump[]>;
-  inetRoute(vrf: number, family: 'inet' | 'inet6', address: string, length: number): Promise<InetRouteDump>;
+  inetRoutes(vrf: number, family: InetFamily): Promise<readonly InetRouteDump[]>;
+  inetRoute(vrf: number, family: InetFamily, address: string, length: number): Promise<InetRouteDump>;
   bridgeRoutes(vrf: number): Promise<readonly BridgeRouteDump[]>;
   bridgeRoute(vrf: number, mac: string): Promise<BridgeRouteDump>;
   dropstats(): Promise<DropstatsDump>;
   vrfstats(): Promise<readonly VrfstatsDump[]>;
   vrfstatsOf(vrf: number): Promise<VrfstatsDump>;
   status(): Promise<StatusDump>;
-  apply(documents: readonly unknown[], options: ApplyOptions): Promise<readonly ObjectOutcome[]>;
+  apply(documents: readonly unknown[], options: { dryRun: boolean; prune: boolean }): Promise<readonly ObjectOutcome[]>;
   remove(documents: readonly unknown[]): Promise<readonly ObjectOutcome[]>;
   objects(kind?: string, name?: string): Promise<readonly unknown[]>;
   /** Waits at most `timeoutSeconds` until everything stored is realised. */
@@ -52,7 +50,8 @@ export interface Daemon {
 export function connect(socket: string): Daemon {
   const get = (path: string, timeoutMs?: number): Promise<unknown> =>
     exchange(socket, 'GET', path, undefined, timeoutMs);
-  const post = (path: string, body: unknown): Promise<unknown> => exchange(socket, 'POST', path, body);
+  const post = (path: string, body: unknown): Promise<unknown> =>
+    exchange(socket, 'POST', path, body, CHANGE_TIMEOUT_MS);
   const query = (values: Record<string, string | undefined>): string =>
     new URLSearchParams(
       Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined),

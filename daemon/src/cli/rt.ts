@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { Option } from 'commander';
 import ipaddr from 'ipaddr.js';
 
-import type { BridgeRouteDump, InetRouteDump } from '../control/dumps.js';
+import type { BridgeRouteDump, InetFamily, InetRouteDump } from '../control/dumps.js';
 import { json, shortMac } from './columns.js';
 import type { Exit } from './exit.js';
 import { command, index, parse, usage } from './tool.js';
@@ -12,7 +12,6 @@ import type { CommonOptions, Surroundings, Tool } from './tool.js';
 
 const BAD_USAGE = 1;
 
-export type InetFamily = 'inet' | 'inet6';
 type Family = InetFamily | 'bridge';
 
 export type RtRequest = CommonOptions & { readonly vrf: number } & (

@@ -58,6 +58,9 @@ export interface NexthopDump {
   readonly members?: readonly { readonly nexthop: number; readonly label: number }[];
 }
 
+/** Family of a routing table. */
+export type InetFamily = 'inet' | 'inet6';
+
 export interface InetRouteDump {
   /** Address of the trie slot. */
   readonly prefix: string;
