@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { parse } from 'yaml';
 import * as z from 'zod';
+import { explain } from './control/explain.js';
 import { redisSettings } from './control/redis-connection.js';
 
 /** Bytes each encapsulation adds to an IP packet of a guest: outer headers and, as networks bridge, the inner Ethernet header. */
@@ -75,9 +76,7 @@ export function parseConfig(text: string, file: string): Config {
   }
   const result = configFile.safeParse(raw);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const path = issue.path.join('.');
-  throw new ConfigError(`${file}: ${path === '' ? '' : `${path}: `}${issue.message}`);
+  throw new ConfigError(explain(result.error.issues[0], raw, file).message);
 }
 
 /** MTU of networks that name none: what is left of the underlay's after the largest encapsulation. */

@@ -10,7 +10,7 @@ export function explain(issue: Issue, raw: unknown, subject: string): RefusedErr
       'invalid',
       subject,
       pathText([...issue.path, issue.keys[0]]),
-      'is not a field of this resource',
+      'is not a field here',
     );
   }
   return RefusedError.field('invalid', subject, pathText(issue.path), problemText(issue, valueAt(raw, issue.path)));

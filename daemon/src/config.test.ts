@@ -1,0 +1,35 @@
+import test from 'ava';
+import { ConfigError, defaultNetworkMtu, parseConfig } from './config.js';
+
+const FILE = '/etc/vrouterd/vrouterd.yaml';
+
+test('a tunnel address is all a configuration needs', (t) => {
+  const config = parseConfig('tunnel: { address: 192.0.2.1 }', FILE);
+  t.is(config.stateDir, '/var/lib/vrouterd');
+  t.is(config.api.socket, '/run/vrouterd/vrouterd.sock');
+  t.is(config.redis, 'embedded');
+  t.is(config.redisPrefix, 'vrouter:');
+  t.deepEqual(config.tunnel.encapsulations, ['MPLSoUDP', 'MPLSoGRE', 'VXLAN']);
+  t.deepEqual(config.datapath, { agentRate: 1000, agentBurst: 2000 });
+  t.true(config.host.length > 0);
+});
+
+test('what is wrong is named with its path', (t) => {
+  const refused: readonly (readonly [string, RegExp])[] = [
+    ['', /^\/etc\/vrouterd\/vrouterd\.yaml: tunnel: /],
+    ['tunnel: { address: nowhere }', /tunnel\.address: /],
+    ['tunnel: { address: 192.0.2.1, mtu: 100 }', /tunnel\.mtu: /],
+    ['tunnel: { address: 192.0.2.1 }\nspeed: high', /speed/],
+    ['tunnel: { address: 192.0.2.1 }\nstateDir: here', /stateDir: /],
+    ['tunnel: [', /vrouterd\.yaml: /],
+  ];
+  for (const [text, message] of refused) {
+    t.throws(() => parseConfig(text, FILE), { instanceOf: ConfigError, message });
+  }
+});
+
+test('networks get what the largest encapsulation leaves of the underlay', (t) => {
+  t.is(defaultNetworkMtu(['MPLSoUDP', 'MPLSoGRE', 'VXLAN'], 1500), 1450);
+  t.is(defaultNetworkMtu(['MPLSoUDP'], 1500), 1454);
+  t.is(defaultNetworkMtu(['MPLSoGRE'], 9000), 8958);
+});
