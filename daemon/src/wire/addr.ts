@@ -28,11 +28,6 @@ export function formatMac(b: Uint8Array, at = 0): string {
   return Array.from(b.subarray(at, at + MAC_LEN), (byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
-/** The MAC address at `at` without leading zeros, as ether_ntoa writes it. */
-export function formatMacShort(b: Uint8Array, at = 0): string {
-  return Array.from(b.subarray(at, at + MAC_LEN), (byte) => byte.toString(16)).join(':');
-}
-
 /** Four decimal groups without leading zeros. */
 export function parseIpv4(text: string): number {
   const value = readIpv4(text);

@@ -13,7 +13,7 @@ test('a request is read', (t) => {
   t.is(arp.operation(REQUEST, 0), arp.REQUEST);
   t.is(arp.senderIp(REQUEST, 0), 0x0a000001);
   t.is(arp.targetIp(REQUEST, 0), 0x0a000002);
-  t.true(arp.fits(0, 28));
+  t.true(arp.fits(0, arp.LEN));
   t.false(arp.fits(1, 28));
 });
 

@@ -17,9 +17,9 @@ const HARDWARE = 0;
 const PROTOCOL = 2;
 const ADDRESS_LENGTHS = 4;
 const OPERATION = 6;
-export const SENDER_MAC = 8;
-export const SENDER_IP = 14;
-export const TARGET_MAC = 18;
+const SENDER_MAC = 8;
+const SENDER_IP = 14;
+const TARGET_MAC = 18;
 export const TARGET_IP = 24;
 
 export const REQUEST = 1;

@@ -35,9 +35,9 @@ const COOKIE_VALUE = 0x63825363;
 export const SERVER_PORT = 67;
 export const CLIENT_PORT = 68;
 
-/** Values of `op`. */
+/** Values of `op`: of clients, and of servers. */
 export const BOOTREQUEST = 1;
-export const BOOTREPLY = 2;
+const BOOTREPLY = 2;
 /** Flag: the client cannot take a unicast answer yet. */
 export const BROADCAST = 0x8000;
 
@@ -45,10 +45,8 @@ export const BROADCAST = 0x8000;
 export const DISCOVER = 1;
 export const OFFER = 2;
 export const REQUEST = 3;
-export const DECLINE = 4;
 export const ACK = 5;
 export const NAK = 6;
-export const RELEASE = 7;
 export const INFORM = 8;
 
 /** Option codes. */

@@ -16,7 +16,7 @@ const CHECKSUM = 2;
 const IDENT = 4;
 const SEQ = 6;
 
-export const ECHO_REPLY = 0;
+const ECHO_REPLY = 0;
 export const UNREACHABLE = 3;
 const REDIRECT = 5;
 export const ECHO_REQUEST = 8;
@@ -25,10 +25,7 @@ const PARAMETER_PROBLEM = 12;
 
 /** Code of TIME_EXCEEDED: the TTL ran out on the way. */
 export const CODE_TTL = 0;
-/** Codes of UNREACHABLE (RFC 792, RFC 1812 section 5.2.7.1). */
-export const CODE_NET = 0;
-export const CODE_HOST = 1;
-export const CODE_PORT = 3;
+/** Code of UNREACHABLE: too long for the next hop, and DF is set. */
 export const CODE_FRAGMENTATION_NEEDED = 4;
 
 /** Whether a whole header lies in [at, end). Ask once; the accessors below do not ask again. */

@@ -33,6 +33,14 @@ test('an echo is written whole', (t) => {
   );
 });
 
+test('an echo request becomes its reply in place', (t) => {
+  const b = PACKET.slice();
+  icmpv6.turnIntoReply(b, 0, 40, 50);
+  t.is(icmpv6.type(b, 40), 129);
+  t.true(icmpv6.checksumOk(b, 0, 40, 50));
+  t.deepEqual(b.slice(44), PACKET.slice(44));
+});
+
 test('an error is written whole', (t) => {
   const b = written(48, (p) => {
     p.set(hex(IP));

@@ -20,11 +20,11 @@ const HOP_LIMIT = 7;
 export const SRC = 8;
 export const DST = 24;
 
-export const HOP_BY_HOP = 0;
-export const ROUTING = 43;
+const HOP_BY_HOP = 0;
+const ROUTING = 43;
 export const FRAGMENT = 44;
 export const PROTOCOL_ICMPV6 = 58;
-export const DESTINATION_OPTIONS = 60;
+const DESTINATION_OPTIONS = 60;
 
 /** Headers a chain may have before we call it hostile. */
 const MAX_CHAIN = 8;

@@ -22,7 +22,7 @@ import { get16, put16, put32 } from './bytes.js';
 import * as ethernet from './ethernet.js';
 
 export const ROUTER_SOLICITATION = 133;
-export const ROUTER_ADVERTISEMENT = 134;
+const ROUTER_ADVERTISEMENT = 134;
 export const NEIGHBOUR_SOLICITATION = 135;
 export const NEIGHBOUR_ADVERTISEMENT = 136;
 
@@ -36,8 +36,7 @@ export const NEIGHBOUR_LEN = 24;
 export const TARGET = 8;
 const FLAGS = 4;
 
-/** Flags of a neighbour advertisement: the sender is a router; it answers a solicitation; it replaces what was known. */
-export const ROUTER = 0x80;
+/** Flags of a neighbour advertisement: it answers a solicitation; it replaces what was known. */
 export const SOLICITED = 0x40;
 export const OVERRIDE = 0x20;
 
@@ -51,7 +50,7 @@ export const AUTONOMOUS = 0x40;
 
 export const OPTION_SOURCE_MAC = 1;
 export const OPTION_TARGET_MAC = 2;
-export const OPTION_PREFIX = 3;
+const OPTION_PREFIX = 3;
 export const OPTION_MTU = 5;
 
 /** Every neighbour discovery message carries this hop limit: it has not been forwarded (section 7.1). */

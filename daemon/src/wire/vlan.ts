@@ -9,13 +9,11 @@
 import { get16, put16 } from './bytes.js';
 import * as ethernet from './ethernet.js';
 
-export const LEN = 4;
+const LEN = 4;
 const TCI = 2;
 /** Tags we look behind: a service tag and a customer tag. */
 const MAX_TAGS = 2;
 
-/** Whether a whole tag lies in [at, end). Ask once; the accessors below do not ask again. */
-export const fits = (at: number, end: number): boolean => at + LEN <= end;
 /** Whether this EtherType announces a tag. */
 export const isTag = (etherType: number): boolean =>
   etherType === ethernet.TYPE_VLAN || etherType === ethernet.TYPE_SERVICE_VLAN;
