@@ -117,7 +117,7 @@ test('every refusal is one line with object, path, value and what to write', (t)
       { ...network(), apiVersion: 'vrouter/v2' },
       'VirtualNetwork/blue: apiVersion: "vrouter/v2" is not known; use vrouter/v1',
     ],
-    [{ ...network(), extra: 1 }, 'VirtualNetwork/blue: extra: is not a field of this resource'],
+    [{ ...network(), extra: 1 }, 'VirtualNetwork/blue: extra: is not a field here'],
     [network({}, {}), 'document 1 (VirtualNetwork): metadata.name: is missing'],
     [
       network({}, { name: 'a b' }),
@@ -133,7 +133,7 @@ test('every refusal is one line with object, path, value and what to write', (t)
     [network({ vxlanId: 1.5 }), 'VirtualNetwork/blue: spec.vxlanId: 1.5 is not a whole number'],
     [
       network({ subnets: [{ prefix: '5.5.5.0/24', gatway: '5.5.5.1' }] }),
-      'VirtualNetwork/blue: spec.subnets[0].gatway: is not a field of this resource',
+      'VirtualNetwork/blue: spec.subnets[0].gatway: is not a field here',
     ],
     [
       network({ subnets: [{ prefix: 5 }] }),
@@ -151,7 +151,7 @@ test('every refusal is one line with object, path, value and what to write', (t)
     ],
     [
       port({ virtualNetwork: 'blue', attach: { type: 'device', device: 'veth0', offloads: true } }),
-      'VirtualMachineInterface/vm1: spec.attach.offloads: is not a field of this resource',
+      'VirtualMachineInterface/vm1: spec.attach.offloads: is not a field here',
     ],
     [
       port({ virtualNetwork: 'blue', attach: { type: 'tap', device: 'tap0123456789abc' } }),
