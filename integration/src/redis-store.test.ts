@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { Operator } from 'vrouterd/dist/agent/operator.js';
 import { EmbeddedRedis } from 'vrouterd/dist/control/embedded-redis.js';
 import { openRedis } from 'vrouterd/dist/control/redis-connection.js';
 import { RedisStore } from 'vrouterd/dist/control/redis-store.js';
@@ -304,4 +305,26 @@ test('a host holds its lease while it follows the store', async (t) => {
   t.like(JSON.parse((await commands.get('vrouter:host:h7:lease')) ?? ''), { name: 'h7', tunnelAddress: '192.0.2.1' });
   const left = await commands.pttl('vrouter:host:h7:lease');
   t.true(left > 0 && left <= 10_000);
+});
+
+test('operators of several hosts apply at once, and no address is given twice', async (t) => {
+  const { server } = await redisServer(t);
+  const stores = await Promise.all(['h1', 'h2', 'h3'].map((host) => startedStore(t, server.url, host)));
+  const operators = stores.map(
+    (store, i) => new Operator({ store, host: `h${i + 1}`, deviceProblem: () => undefined }),
+  );
+  const apply = (operator: Operator, kind: string, name: string, spec: unknown) =>
+    operator.apply([{ apiVersion: 'vrouter/v1', kind, metadata: { name }, spec }], { dryRun: false, prune: false });
+  await apply(operators[0], 'VirtualNetwork', 'blue', { subnets: [{ prefix: '5.5.5.0/24' }] });
+  await until(() => stores.every((store) => store.list('VirtualNetwork').length === 1));
+
+  const all = operators.flatMap((operator, i) =>
+    [1, 2, 3, 4, 5].map((n) => apply(operator, 'VirtualMachineInterface', `vm${i}${n}`, { virtualNetwork: 'blue' })),
+  );
+  await Promise.all(all);
+  await until(() => stores.every((store) => store.list('VirtualMachineInterface').length === 15));
+  for (const store of stores) {
+    const addresses = store.list('VirtualMachineInterface').flatMap(({ status }) => status.addresses);
+    t.deepEqual(new Set(addresses), new Set(Array.from({ length: 15 }, (_, n) => `5.5.5.${n + 3}`)));
+  }
 });

@@ -53,8 +53,8 @@ export function addressPlan(subnet: SubnetSpec): AddressPlan {
 /** What an address of the subnet is kept for; undefined: a guest may have it. */
 export function reservedFor(plan: AddressPlan, { family, value }: Address): string | undefined {
   const text = formatAddress(family, value);
-  if (value === plan.range.first) return 'the first address of the subnet';
-  if (value === plan.range.last) return 'the last address of the subnet';
+  if (value === plan.range.first) return 'the first address';
+  if (value === plan.range.last) return 'the last address';
   if (text === plan.gateway) return 'the gateway';
   if (text === plan.serviceAddress) return 'the service address';
   return undefined;

@@ -113,7 +113,7 @@ export function namedObject(kind: string, name: string): ObjectRef {
   const parts = splitName(name, DEFAULT_SCOPE);
   if (parts === undefined)
     throw new RefusedError('invalid', `${JSON.stringify(name)} is not a name; use NAME or DOMAIN:PROJECT:NAME`);
-  return { kind: knownKind(kind, ''), name: fullName(parts) };
+  return { kind: parseKind(kind), name: fullName(parts) };
 }
 
 /** How messages name an object: `VirtualNetwork/blue`, in full where it is not of the default domain and project. */
@@ -130,10 +130,11 @@ function kindOf(raw: unknown, position: number): Kind {
   const { kind } = raw as { kind?: unknown };
   if (kind === undefined)
     throw RefusedError.field('invalid', unnamed, 'kind', `is missing; use one of ${KINDS.join(', ')}`);
-  return knownKind(kind, `${unnamed}: kind: `);
+  return parseKind(kind, `${unnamed}: kind: `);
 }
 
-function knownKind(kind: unknown, where: string): Kind {
+/** One of the kinds; `where` begins the message when it is none. Throws RefusedError. */
+export function parseKind(kind: unknown, where = ''): Kind {
   const known = KINDS.find((k) => k === kind);
   if (known !== undefined) return known;
   throw new RefusedError(

@@ -1,0 +1,169 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ObjectOutcome } from '../control/dumps.js';
+import { pathText } from '../control/explain.js';
+import { defaultDevice, defaultMac } from '../control/names.js';
+import { parseAddress } from '../control/prefix.js';
+import {
+  addressBook,
+  NETWORK_IDS,
+  type Reservation,
+  type StateStore,
+  type StoredObject,
+  type Transaction,
+} from '../control/store.js';
+import type { VirtualMachineInterfaceStatus } from '../control/virtual-machine-interface.js';
+import type { VirtualNetworkSpec } from '../control/virtual-network.js';
+import { assignAddresses, assignNetworkIds, touchedInterfaces, type Books } from './assignment.js';
+import { key, type Draft, type DraftObject } from './draft.js';
+import { addressPlan, planOf } from './ipam.js';
+import { checkUniqueness } from './uniqueness.js';
+
+/** A change ready to be committed. */
+export interface ChangePlan {
+  readonly tx: Omit<Transaction, 'basis'>;
+  /** In the order of the documents; then what changed with them, then what is deleted. */
+  readonly outcomes: readonly ObjectOutcome[];
+}
+
+/** One object as it will be; `before`: as it is. */
+interface Step {
+  readonly object: StoredObject;
+  readonly before: StoredObject | undefined;
+}
+
+/**
+ * Decides the status of every object the change touches, and works out what has to be written. Throws RefusedError when the
+ * whole does not fit together.
+ */
+export function planChange(draft: Draft, present: Pick<StateStore, 'get'>, books: Books): ChangePlan {
+  checkUniqueness(draft, deviceAndMac);
+  const steps = stepsOf(draft, books);
+  const changed = steps.filter(({ object, before }) => !isSame(object, before));
+
+  const specBefore = (name: string) => present.get('VirtualNetwork', name)?.spec;
+  const specAfter = (name: string) => draft.networks.get(name)?.spec;
+  const held = reservations([...steps.flatMap(({ before }) => before ?? []), ...draft.gone], specBefore);
+  const needed = reservations(
+    steps.map(({ object }) => object),
+    specAfter,
+  );
+  return {
+    tx: {
+      writes: changed.map(({ object }) => object),
+      deletes: draft.gone.map(({ kind, name, revision }) => ({ kind, name, revision })),
+      release: without(held, needed),
+      reserve: without(needed, held),
+    },
+    outcomes: outcomesOf(draft, steps, changed),
+  };
+}
+
+function stepsOf(draft: Draft, books: Books): Step[] {
+  const ids = assignNetworkIds(draft, books);
+  const addresses = assignAddresses(draft, books);
+  const networks = [...draft.networks.values()].filter((network) => network.isWanted);
+  return [
+    ...networks.map((network) => ({
+      object: stored(network, { networkId: ids.get(network.name) }),
+      before: network.before,
+    })),
+    ...touchedInterfaces(draft).map((port) => ({
+      object: stored(port, { ...deviceAndMac(port), addresses: addresses.get(port.name) }),
+      before: port.before,
+    })),
+  ];
+}
+
+function deviceAndMac({
+  uuid,
+  spec,
+}: DraftObject<'VirtualMachineInterface'>): Omit<VirtualMachineInterfaceStatus, 'addresses'> {
+  return { device: spec.attach.device ?? defaultDevice(uuid), mac: spec.mac ?? defaultMac(uuid) };
+}
+
+/** `status` is that of the draft's kind. */
+function stored({ kind, name, uuid, metadata, spec, before }: DraftObject, status: unknown): StoredObject {
+  return { kind, name, revision: (before?.revision ?? 0) + 1, uuid, metadata, spec, status } as StoredObject;
+}
+
+function isSame(object: StoredObject, before: StoredObject | undefined): boolean {
+  return before !== undefined && isDeepStrictEqual({ ...object, revision: before.revision }, before);
+}
+
+/** What objects hold in the books. `specOf` gives the network an address belongs to. */
+function reservations(
+  objects: readonly StoredObject[],
+  specOf: (network: string) => VirtualNetworkSpec | undefined,
+): Map<string, Reservation> {
+  const all = objects.flatMap((object): Reservation[] => {
+    const owner = object.name;
+    if (object.kind === 'VirtualNetwork') return [{ book: NETWORK_IDS, entry: String(object.status.networkId), owner }];
+    const network = object.spec.virtualNetwork;
+    const subnets = specOf(network)?.subnets ?? [];
+    const plans = subnets.map(addressPlan);
+    return object.status.addresses.flatMap((entry) => {
+      const plan = planOf(plans, parseAddress(entry));
+      return plan === undefined
+        ? []
+        : [{ book: addressBook(network, subnets[plans.indexOf(plan)].prefix), entry, owner }];
+    });
+  });
+  return new Map(all.map((one) => [`${one.book} ${one.entry} ${one.owner}`, one]));
+}
+
+function without(all: ReadonlyMap<string, Reservation>, those: ReadonlyMap<string, Reservation>): Reservation[] {
+  return [...all].filter(([id]) => !those.has(id)).map(([, reservation]) => reservation);
+}
+
+function outcomesOf(draft: Draft, steps: readonly Step[], changed: readonly Step[]): ObjectOutcome[] {
+  const stepByKey = new Map(steps.map((step) => [key(step.object), step]));
+  const isChanged = new Set(changed);
+  const wanted = draft.wanted.flatMap((ref) => stepByKey.get(key(ref)) ?? []);
+  const isWanted = new Set(wanted);
+  const along = changed.filter((step) => !isWanted.has(step));
+  return [
+    ...[...wanted, ...along].map((step) => ({
+      kind: step.object.kind,
+      name: step.object.name,
+      outcome:
+        step.before === undefined
+          ? ('created' as const)
+          : isChanged.has(step)
+            ? ('changed' as const)
+            : ('unchanged' as const),
+      changes: differences(shown(step.before), shown(step.object)),
+    })),
+    ...draft.gone.map((object) => ({
+      kind: object.kind,
+      name: object.name,
+      outcome: 'deleted' as const,
+      changes: differences(shown(object), undefined),
+    })),
+  ];
+}
+
+/** The part of an object that can change. */
+function shown(object: StoredObject | undefined): unknown {
+  if (object === undefined) return undefined;
+  const { metadata, spec, status } = object;
+  return { metadata: { labels: metadata.labels }, spec, status };
+}
+
+/** The fields in which two values differ; what one lacks is null. */
+function differences(
+  from: unknown,
+  to: unknown,
+  path: readonly PropertyKey[] = [],
+): NonNullable<ObjectOutcome['changes']> {
+  if (isDeepStrictEqual(from, to)) return [];
+  if (!isBranch(from) && !isBranch(to)) return [{ path: pathText(path), from: from ?? null, to: to ?? null }];
+  const left = isBranch(from) ? from : {};
+  const right = isBranch(to) ? to : {};
+  const names = new Set([...Object.keys(left), ...Object.keys(right)]);
+  const isList = Array.isArray(from) || Array.isArray(to);
+  return [...names].flatMap((name) => differences(left[name], right[name], [...path, isList ? Number(name) : name]));
+}
+
+function isBranch(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && Object.keys(value).length > 0;
+}
