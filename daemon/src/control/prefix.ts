@@ -3,7 +3,7 @@ import * as addr from '../wire/addr.js';
 export type Family = 4 | 6;
 
 /** Bits of an address. */
-export const ADDRESS_BITS = { 4: 32, 6: 128 } as const;
+const ADDRESS_BITS = { 4: 32, 6: 128 } as const;
 
 /** An IP address as a number, so that plans of subnets of any size are arithmetic. */
 export interface Address {
