@@ -129,6 +129,42 @@ test('a port that always has frames does not starve an idle one', (t) => {
   done(w);
 });
 
+test('sockets are read and written in batches, and without a ring when there is no room for one', (t) => {
+  const w = wire([]);
+  const [a, b] = native.messagePair();
+  t.false(w.io.attachPacketSocket(1, a, { vnetHeader: true, ring: true }));
+  t.false(w.far.attachPacketSocket(1, b, { vnetHeader: true, ring: false }));
+  for (let i = 0; i < 6; i++) put(w.far, i, 1, frame(i, 60 + i), vnet);
+  put(w.far, 3, 7, frame(3));
+  w.far.flush(6);
+  t.deepEqual(statuses(w.far, 6), [0, 0, 0, 6, 0, 0]);
+  t.is(w.io.step(0, 100), 4);
+  t.deepEqual(
+    frames(w.io, 4),
+    [0, 1, 2, 4].map((i) => [1, vnet, frame(i, 60 + i)]),
+  );
+  t.is(w.io.step(0, 100), 1);
+  t.deepEqual(frames(w.io, 1), [[1, vnet, frame(5, 65)]]);
+  done({ ...w, fds: [a, b] });
+});
+
+test('a frame longer than a slot is counted and not delivered', (t) => {
+  const w = wire([]);
+  const [a, b] = native.messagePair();
+  const short = new PacketIo({ ...small, slotBytes: 2048 });
+  short.attachPacketSocket(1, a, { vnetHeader: true, ring: false });
+  w.far.attachPacketSocket(1, b, { vnetHeader: true, ring: false });
+  put(w.far, 0, 1, frame(1, 1900));
+  put(w.far, 1, 1, frame(2));
+  w.far.flush(2);
+  t.is(short.step(0, 100), 1);
+  t.deepEqual(frames(short, 1), [[1, zeroes, frame(2)]]);
+  t.is(short.portCounters[PORT.words + PORT.rxErrors], 1);
+  t.is(short.portCounters[PORT.words + PORT.lastErrno], 90); // EMSGSIZE
+  short.close();
+  done({ ...w, fds: [a, b] });
+});
+
 test('descriptors that make no sense get a status, the others are sent', (t) => {
   const w = wire([5]);
   put(w.far, 0, 5, frame(1));
