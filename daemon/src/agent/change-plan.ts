@@ -74,10 +74,10 @@ function stepsOf(draft: Draft, books: Books): Step[] {
   ];
 }
 
-function deviceAndMac({
-  uuid,
-  spec,
-}: DraftObject<'VirtualMachineInterface'>): Omit<VirtualMachineInterfaceStatus, 'addresses'> {
+/** What its spec and UUID decide; of an interface nobody is about to change, what it has. */
+function deviceAndMac(port: DraftObject<'VirtualMachineInterface'>): Omit<VirtualMachineInterfaceStatus, 'addresses'> {
+  const { uuid, spec, before, isWanted } = port;
+  if (!isWanted && before !== undefined) return { device: before.status.device, mac: before.status.mac };
   return { device: spec.attach.device ?? defaultDevice(uuid), mac: spec.mac ?? defaultMac(uuid) };
 }
 

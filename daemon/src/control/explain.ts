@@ -6,12 +6,7 @@ type Issue = z.core.$ZodIssue;
 /** Turns what a validator found into the refusal a user reads: `subject: path: VALUE problem; what to do`. */
 export function explain(issue: Issue, raw: unknown, subject: string): RefusedError {
   if (issue.code === 'unrecognized_keys') {
-    return RefusedError.field(
-      'invalid',
-      subject,
-      pathText([...issue.path, issue.keys[0]]),
-      'is not a field here',
-    );
+    return RefusedError.field('invalid', subject, pathText([...issue.path, issue.keys[0]]), 'is not a field here');
   }
   return RefusedError.field('invalid', subject, pathText(issue.path), problemText(issue, valueAt(raw, issue.path)));
 }
