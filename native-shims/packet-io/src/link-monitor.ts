@@ -63,18 +63,18 @@ export class LinkMonitor {
 }
 
 /**
- * All links of the network namespace this thread is in. Synchronous: a few milliseconds per thousand links. Throws what the kernel
- * refuses, ETIMEDOUT when it does not answer.
+ * All links of the network namespace of an rtnetlink socket, without one of that this thread is in. Synchronous: a few milliseconds
+ * per thousand links. Throws what the kernel refuses, ETIMEDOUT when it does not answer.
  */
-export function listLinks(): Link[] {
-  for (let attempt = 1; ; attempt++) {
-    const fd = native.openNetlink(0);
-    try {
+export function listLinks(routeSocket?: number): Link[] {
+  const fd = routeSocket ?? native.openNetlink(0);
+  try {
+    for (let attempt = 1; ; attempt++) {
       const { links, interrupted } = dump(fd);
       if (!interrupted || attempt === DUMP_ATTEMPTS) return links;
-    } finally {
-      closeFd(fd);
     }
+  } finally {
+    if (fd !== routeSocket) closeFd(fd);
   }
 }
 

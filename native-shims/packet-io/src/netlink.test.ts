@@ -33,6 +33,9 @@ const pioA = {
   operUp: false,
   mtu: 1500,
   address: '02:00:00:00:00:0a',
+  alias: '',
+  kind: '',
+  peer: 0,
 };
 
 test('a captured message tells name, flags, MTU and address of the link that went', (t) => {
@@ -42,6 +45,13 @@ test('a captured message tells name, flags, MTU and address of the link that wen
     interrupted: false,
     error: 0,
   });
+});
+
+test('alias, kind and peer of a virtual link are read', (t) => {
+  // IFLA_LINK 7; IFLA_IFALIAS "blue"; IFLA_LINKINFO, nested, with IFLA_INFO_KIND "veth" and an IFLA_INFO_DATA to skip.
+  const extra = '0800050007000000' + '09001400626c756500000000' + '1400128009000100766574680000000008000280ffffffff';
+  const [{ link }] = readLinkMessages(message(NEW, '0000', body + extra)).changes;
+  t.deepEqual(link, { ...pioA, alias: 'blue', kind: 'veth', peer: 7 });
 });
 
 test('the flags of a link say whether it is up, has a carrier and can carry frames', (t) => {

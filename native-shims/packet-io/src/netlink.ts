@@ -15,6 +15,12 @@ export interface Link {
   readonly mtu: number;
   /** MAC address in hexadecimal with colons; empty when the interface has none. */
   readonly address: string;
+  /** What `ip link set alias` keeps with it. */
+  readonly alias: string;
+  /** Kind of a virtual interface, `veth`, `tun` (a TAP too), `bridge`; empty for hardware and loopback. */
+  readonly kind: string;
+  /** Index of the other end of a veth, in the namespace of that end; otherwise 0. */
+  readonly peer: number;
 }
 
 /** What one datagram says about links. */
@@ -35,7 +41,8 @@ const INFO_LEN = 16;
 const ATTRIBUTE_LEN = 4;
 const TYPE = { error: 2, done: 3, newLink: 16, delLink: 17, getLink: 18 } as const;
 const FLAG = { request: 0x001, interrupted: 0x010, dump: 0x300 } as const;
-const ATTRIBUTE = { address: 1, name: 3, mtu: 4, extendedMask: 29 } as const;
+const ATTRIBUTE = { address: 1, name: 3, mtu: 4, link: 5, linkInfo: 18, alias: 20, extendedMask: 29 } as const;
+const LINK_INFO_KIND = 1;
 const ATTRIBUTE_TYPE_MASK = 0x3fff;
 const SKIP_STATISTICS = 8;
 const IFF = { up: 0x1, running: 0x40, lowerUp: 0x10000 } as const;
@@ -84,26 +91,45 @@ function readLink(view: DataView, at: number, end: number): Link | undefined {
     operUp: (flags & IFF.running) !== 0,
     mtu: 0,
     address: '',
+    alias: '',
+    kind: '',
+    peer: 0,
   };
-  for (let a = at + INFO_LEN; a + ATTRIBUTE_LEN <= end;) {
-    const length = view.getUint16(a, LITTLE_ENDIAN);
-    if (length < ATTRIBUTE_LEN || a + length > end) break;
-    const value = new Uint8Array(view.buffer, view.byteOffset + a + ATTRIBUTE_LEN, length - ATTRIBUTE_LEN);
-    const type = view.getUint16(a + 2, LITTLE_ENDIAN) & ATTRIBUTE_TYPE_MASK;
+  for (const [type, value] of attributes(view, at + INFO_LEN, end)) {
+    const word = (): number => (value.byteLength >= 4 ? value.getUint32(0, LITTLE_ENDIAN) : 0);
     if (type === ATTRIBUTE.name) link.name = zeroTerminated(value);
-    if (type === ATTRIBUTE.mtu && value.length >= 4) link.mtu = view.getUint32(a + ATTRIBUTE_LEN, LITTLE_ENDIAN);
+    if (type === ATTRIBUTE.alias) link.alias = zeroTerminated(value);
+    if (type === ATTRIBUTE.mtu) link.mtu = word();
+    if (type === ATTRIBUTE.link) link.peer = word();
     if (type === ATTRIBUTE.address)
-      link.address = Buffer.from(value)
+      link.address = bytesOf(value)
         .toString('hex')
         .replace(/..(?=.)/g, '$&:');
-    a += align(length);
+    if (type !== ATTRIBUTE.linkInfo) continue;
+    for (const [infoType, info] of attributes(value, 0, value.byteLength)) {
+      if (infoType === LINK_INFO_KIND) link.kind = zeroTerminated(info);
+    }
   }
   return link;
 }
 
-function zeroTerminated(bytes: Uint8Array): string {
+/** The attributes in [at, end): type and value of each. A length that makes no sense ends the reading. */
+function* attributes(view: DataView, at: number, end: number): Generator<readonly [number, DataView]> {
+  while (at + ATTRIBUTE_LEN <= end) {
+    const length = view.getUint16(at, LITTLE_ENDIAN);
+    if (length < ATTRIBUTE_LEN || at + length > end) return;
+    const type = view.getUint16(at + 2, LITTLE_ENDIAN) & ATTRIBUTE_TYPE_MASK;
+    yield [type, new DataView(view.buffer, view.byteOffset + at + ATTRIBUTE_LEN, length - ATTRIBUTE_LEN)];
+    at += align(length);
+  }
+}
+
+const bytesOf = (view: DataView): Buffer => Buffer.from(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
+
+function zeroTerminated(view: DataView): string {
+  const bytes = bytesOf(view);
   const end = bytes.indexOf(0);
-  return Buffer.from(end < 0 ? bytes : bytes.subarray(0, end)).toString();
+  return bytes.toString('utf8', 0, end < 0 ? bytes.length : end);
 }
 
 /** The request for all links, without their statistics. */

@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream';
 import { getSystemErrorName } from 'node:util';
 import { constants } from 'node:os';
-import { addon, closeFd, openTap, READABLE, WRITABLE } from './native.js';
+import { addon, closeFd, openRouteSocket, openTap, READABLE, WRITABLE } from './native.js';
 import type { OpenDevice, OpenOptions, SystemError } from './native.js';
 
 /** What a device can be opened with; all of {@link OpenOptions} but the mode, which is the class. */
@@ -39,7 +39,7 @@ export abstract class Device extends Duplex {
     super({ readableObjectMode: true, readableHighWaterMark: READ_AHEAD, writableHighWaterMark: WRITE_AHEAD });
     this.#device = openTap(options);
     try {
-      this.#control = addon.openControl(options.netns);
+      this.#control = openRouteSocket(options.netns);
     } catch (error) {
       closeFd(this.#device.fd);
       throw error;

@@ -56,8 +56,9 @@ interface Addon {
   /** One frame; its length, or a negative errno. */
   readFrame(fd: number, into: Uint8Array): number;
   writeFrame(fd: number, frame: Uint8Array): number;
-  /** A socket in a namespace; the functions below take it, and a name or index of that namespace. Closed by closeFd. */
-  openControl(netns?: string): number;
+  duplicateFd(fd: number): number;
+  /** The functions below take this socket, and a name or index of its namespace. */
+  openRouteSocket(netns?: string): number;
   isUp(control: number, name: string): boolean;
   setUp(control: number, name: string, up: boolean): void;
   getMtu(control: number, name: string): number;
@@ -66,6 +67,7 @@ interface Addon {
   setMac(control: number, name: string, mac: string): void;
   getAddress(control: number, ifindex: number, family: 4 | 6): string | undefined;
   setAddress(control: number, ifindex: number, family: 4 | 6, address: string): void;
+  setLinkOffloads(control: number, name: string, on: boolean): void;
   /** `onEvents` gets the events that hold, or a negative errno after which nothing more comes. */
   readonly Watch: new (fd: number, onEvents: (events: number) => void) => Watch;
 }
@@ -95,4 +97,23 @@ export const setOffloads = (fd: number, on: boolean): void => {
 /** Closes a descriptor of {@link openTap}. A device that is not persistent vanishes with its last one. */
 export const closeFd = (fd: number): void => {
   addon.closeFd(fd);
+};
+
+/** Another descriptor of what `fd` is open on; close both. */
+export const duplicateFd = (fd: number): number => addon.duplicateFd(fd);
+
+/** An rtnetlink socket (rtnetlink(7)) in a namespace, by default the process's own. Close it with {@link closeFd}. */
+export const openRouteSocket = (netns?: string): number => addon.openRouteSocket(netns);
+
+/**
+ * Switches transmit checksums, TCP and generic segmentation and receive merging of an interface on or off: when off, every frame
+ * it sends is complete and fits its MTU. What its driver cannot switch stays as it is.
+ */
+export const setLinkOffloads = (name: string, on: boolean, netns?: string): void => {
+  const socket = openRouteSocket(netns);
+  try {
+    addon.setLinkOffloads(socket, name, on);
+  } finally {
+    closeFd(socket);
+  }
 };

@@ -1,8 +1,10 @@
 #include "link_linux.h"
 
+#include <linux/ethtool.h>
 #include <linux/if_addr.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <sys/ioctl.h>
@@ -64,6 +66,7 @@ Failure exchange(int control, AddressMessage* message, const char* callName, con
   std::vector<char> answer(ANSWER_BYTES);
   for (;;) {
     const ssize_t received = recv(control, answer.data(), answer.size(), 0);
+    if (received < 0 && errno == EINTR) continue;
     if (received < 0) return failed(callName);
     auto left = static_cast<unsigned>(received);
     for (auto* part = reinterpret_cast<nlmsghdr*>(answer.data()); NLMSG_OK(part, left); part = NLMSG_NEXT(part, left)) {
@@ -165,6 +168,18 @@ Failure setMac(int control, const std::string& name, const Mac& mac) {
   request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
   memcpy(request.ifr_hwaddr.sa_data, mac.data(), mac.size());
   return query(control, SIOCSIFHWADDR, "SIOCSIFHWADDR", &request);
+}
+
+Failure setLinkOffloads(int control, const std::string& name, bool on) {
+  // Segmentation needs checksums, so these come first when switched on and last when switched off.
+  constexpr std::array<uint32_t, 4> COMMANDS{ETHTOOL_STXCSUM, ETHTOOL_SGSO, ETHTOOL_STSO, ETHTOOL_SGRO};
+  for (size_t i = 0; i < COMMANDS.size(); i++) {
+    ethtool_value value{COMMANDS[on ? i : COMMANDS.size() - 1 - i], on ? 1U : 0U};
+    ifreq request = requestFor(name);
+    request.ifr_data = reinterpret_cast<char*>(&value);
+    if (ioctl(control, SIOCETHTOOL, &request) < 0 && errno != EOPNOTSUPP) return failed("SIOCETHTOOL", name);
+  }
+  return {};
 }
 
 Failure getAddress(int control, uint32_t ifindex, uint8_t family, Address* address) {

@@ -67,6 +67,11 @@ Failure closeDescriptor(int fd) {
   return close(fd) < 0 ? failed("close") : Failure{};
 }
 
+Failure duplicateDescriptor(int fd, int* copy) {
+  *copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  return *copy < 0 ? failed("F_DUPFD_CLOEXEC") : Failure{};
+}
+
 ssize_t readFrame(int fd, void* to, size_t length) {
   const ssize_t bytes = read(fd, to, length);
   return bytes < 0 ? -errno : bytes;

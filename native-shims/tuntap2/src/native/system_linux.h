@@ -38,6 +38,9 @@ Failure inNamespace(const std::string& netns, const std::function<Failure()>& wo
 
 Failure closeDescriptor(int fd);
 
+/** A second descriptor of the same open file, closed on exec. */
+Failure duplicateDescriptor(int fd, int* copy);
+
 /** One read or write, so one frame: the number of bytes, or a negative errno. */
 ssize_t readFrame(int fd, void* to, size_t length);
 ssize_t writeFrame(int fd, const void* from, size_t length);

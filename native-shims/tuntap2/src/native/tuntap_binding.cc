@@ -74,6 +74,12 @@ void closeFd(const Napi::CallbackInfo& info) {
   throwIfFailed(info.Env(), closeDescriptor(toDescriptor(info[0])));
 }
 
+Napi::Value duplicateFd(const Napi::CallbackInfo& info) {
+  int copy = -1;
+  throwIfFailed(info.Env(), duplicateDescriptor(toDescriptor(info[0]), &copy));
+  return Napi::Number::New(info.Env(), copy);
+}
+
 /** readFrame(fd, bytes): how many were filled, or a negative errno. Not an exception: EAGAIN is the normal end of a batch. */
 Napi::Value readFrameInto(const Napi::CallbackInfo& info) {
   const Bytes bytes = toBytes(info[1]);
@@ -86,7 +92,7 @@ Napi::Value writeFrameFrom(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(writeFrame(toDescriptor(info[0]), bytes.data, bytes.length)));
 }
 
-Napi::Value openControlOf(const Napi::CallbackInfo& info) {
+Napi::Value openRouteSocketOf(const Napi::CallbackInfo& info) {
   int control = -1;
   throwIfFailed(info.Env(), openControl(info[0].IsUndefined() ? "" : toPath(info[0], "netns"), &control));
   return Napi::Number::New(info.Env(), control);
@@ -149,6 +155,10 @@ void setAddressOf(const Napi::CallbackInfo& info) {
   throwIfFailed(info.Env(), setAddress(controlOf(info), indexOf(info), family, toAddress(info[3], family)));
 }
 
+void setLinkOffloadsOf(const Napi::CallbackInfo& info) {
+  throwIfFailed(info.Env(), setLinkOffloads(controlOf(info), toInterfaceName(info[1]), toFlag(info[2], "on")));
+}
+
 template <typename Callback>
 void define(Napi::Object exports, const char* name, Callback callback) {
   exports.Set(name, Napi::Function::New(exports.Env(), callback, name));
@@ -159,9 +169,10 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   define(exports, "setPersist", setPersistOf);
   define(exports, "setOffloads", setOffloadsOf);
   define(exports, "closeFd", closeFd);
+  define(exports, "duplicateFd", duplicateFd);
   define(exports, "readFrame", readFrameInto);
   define(exports, "writeFrame", writeFrameFrom);
-  define(exports, "openControl", openControlOf);
+  define(exports, "openRouteSocket", openRouteSocketOf);
   define(exports, "isUp", isUpOf);
   define(exports, "setUp", setUpOf);
   define(exports, "getMtu", getMtuOf);
@@ -170,6 +181,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   define(exports, "setMac", setMacOf);
   define(exports, "getAddress", getAddressOf);
   define(exports, "setAddress", setAddressOf);
+  define(exports, "setLinkOffloads", setLinkOffloadsOf);
   defineWatch(env, exports);
   return exports;
 }
