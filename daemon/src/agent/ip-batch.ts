@@ -1,0 +1,60 @@
+import type { Run } from './command.js';
+
+/**
+ * Commands for `ip -batch`, each given on behalf of somebody. One process carries out all of them in order; a command that fails
+ * does not keep the ones behind it from being tried, and is told to the one it was for.
+ */
+export class IpBatch<Owner> {
+  readonly #lines: { readonly owner: Owner; readonly text: string }[] = [];
+
+  get empty(): boolean {
+    return this.#lines.length === 0;
+  }
+
+  /** Appends `ip WORDS`. Throws when a word cannot be written in a batch. */
+  add(owner: Owner, ...words: readonly (string | number)[]): void {
+    this.#lines.push({ owner, text: words.map((word) => quoted(String(word))).join(' ') });
+  }
+
+  /** Carries the commands out, in the namespace of that file if there is one. Returns the first failure of each owner. */
+  async run(run: Run, netns?: string): Promise<Map<Owner, Error>> {
+    const failures = new Map<Owner, Error>();
+    if (this.empty) return failures;
+    const ip = ['ip', '-force', '-batch', '-'];
+    const command = netns === undefined ? ip : ['nsenter', `--net=${netns}`, ...ip];
+    const { code, stderr } = await run(command, this.#lines.map(({ text }) => `${text}\n`).join(''));
+    for (const { line, reason } of failedLines(stderr)) {
+      const { owner, text } = this.#lines[line - 1];
+      if (!failures.has(owner)) failures.set(owner, new Error(`ip ${text}: ${reason}`));
+    }
+    if (code !== 0 && failures.size === 0) {
+      const error = new Error(`${command.join(' ')}: ${stderr.trim() || `exit code ${code}`}`);
+      for (const { owner } of this.#lines) failures.set(owner, error);
+    }
+    return failures;
+  }
+}
+
+/** Whether a word can stand in a batch: `ip` cuts a line at `#`, even within quotes, and knows no escape for quotes. */
+export const canBeGivenToIp = (word: string): boolean => !/["'#\\\p{Cc}]/u.test(word);
+
+function quoted(word: string): string {
+  if (!canBeGivenToIp(word)) throw new Error(`${JSON.stringify(word)} cannot be given to ip`);
+  return word === '' || word.includes(' ') ? `"${word}"` : word;
+}
+
+/** What `ip -force -batch` says: the reason of a failure on some lines, then `Command failed -:LINE`. */
+function failedLines(stderr: string): { line: number; reason: string }[] {
+  const failed: { line: number; reason: string }[] = [];
+  let reasons: string[] = [];
+  for (const text of stderr.split('\n')) {
+    const line = /^Command failed -:(\d+)$/.exec(text)?.[1];
+    if (line === undefined) {
+      if (text !== '') reasons.push(text.replace(/^(RTNETLINK answers|Error): /, ''));
+      continue;
+    }
+    failed.push({ line: Number(line), reason: reasons.join('; ') || 'failed' });
+    reasons = [];
+  }
+  return failed;
+}

@@ -1,0 +1,48 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { listLinks } from 'packet-io';
+import { closeFd, duplicateFd, openRouteSocket, openTap, setLinkOffloads, setPersist } from 'tuntap2';
+
+/** What the agent asks of the kernel by system calls; programs are run for the rest. */
+export const kernel = {
+  openTap,
+  setPersist,
+  duplicateFd,
+  closeFd,
+  setLinkOffloads,
+
+  /** Interfaces of a namespace (its file), by default the daemon's. */
+  links(netns?: string) {
+    if (netns === undefined) return listLinks();
+    const socket = openRouteSocket(netns);
+    try {
+      return listLinks(socket);
+    } finally {
+      closeFd(socket);
+    }
+  },
+
+  /** Whether IPv6 is off on an interface of the daemon's namespace; where the kernel has no IPv6 it is. */
+  ipv6Disabled(device: string): boolean {
+    return ignoringAbsence(() => readFileSync(ipv6Switch(device), 'utf8').trim() === '1') ?? true;
+  },
+
+  setIpv6Disabled(device: string, disabled: boolean): void {
+    ignoringAbsence(() => {
+      writeFileSync(ipv6Switch(device), disabled ? '1' : '0');
+    });
+  },
+} as const;
+
+export type Kernel = typeof kernel;
+export type Link = ReturnType<Kernel['links']>[number];
+
+const ipv6Switch = (device: string): string => `/proc/sys/net/ipv6/conf/${device}/disable_ipv6`;
+
+function ignoringAbsence<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

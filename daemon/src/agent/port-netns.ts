@@ -1,0 +1,181 @@
+import { createHash } from 'node:crypto';
+import type { Attach } from '../control/virtual-machine-interface.js';
+import type { Kernel, Link } from './kernel.js';
+import {
+  NO_COMMANDS,
+  type PortPlan,
+  type PortSpec,
+  type Seen,
+  type Words,
+  deleteLink,
+  isOurs,
+  netnsFile,
+  nothing,
+  ownLink,
+  ownMark,
+  packetPort,
+  setAlias,
+  setMtu,
+  setUp,
+} from './port-plan.js';
+
+type NetnsAttach = Extract<Attach, { type: 'netns' }>;
+
+/**
+ * A veth: `device` stays here with a packet socket on it, its peer is the guest's interface. A pair that is there is kept, and the
+ * guest's end left as the guest has it, unless what it was configured with has changed.
+ */
+export function planVeth(spec: PortSpec, attach: NetnsAttach, seen: Seen, kernel: Kernel): PortPlan {
+  const { device, mtu } = spec;
+  const { netns, ifName } = attach;
+  const outer = ownLink(seen.host.get(device), device);
+  const inner = ownLink(seen.inside(netns).get(ifName), device, netns);
+  const paired = isPair(outer, inner);
+  const kept = paired ? inner : undefined;
+  const alias = guestAlias(spec, attach);
+  const changed = kept?.alias !== alias;
+  const notConfigured = { host: [], guest: inner ? [setAlias(ifName, ownMark(device))] : [] };
+  const queues: Words = attach.queues === undefined ? [] : ['numtxqueues', attach.queues, 'numrxqueues', attach.queues];
+  const peer: Words = ['peer', 'name', ifName, 'address', spec.mac, 'mtu', mtu, ...queues, 'netns', netnsFile(netns)];
+  return {
+    spec,
+    sweep: paired
+      ? NO_COMMANDS
+      : {
+          host: outer ? [deleteLink(device)] : [],
+          guest: inner && inner.kind !== 'veth' ? [deleteLink(ifName)] : [],
+        },
+    open: nothing,
+    make: paired
+      ? setMtu(outer, device, mtu)
+      : [
+          ['link', 'add', 'name', device, 'mtu', mtu, ...queues, 'type', 'veth', ...peer],
+          setAlias(device, ownMark(device)),
+        ],
+    isolate: device,
+    settle() {
+      if (!changed || (!paired && attach.offloads)) return;
+      kernel.setLinkOffloads(device, attach.offloads);
+      kernel.setLinkOffloads(ifName, attach.offloads, netnsFile(netns));
+    },
+    raise: setUp(paired ? outer : undefined, device),
+    netns: netnsFile(netns),
+    configure: changed ? configuration(spec, attach, alias) : [],
+    finish: (host) => packetPort(host, device, attach.offloads),
+    abandon: () => (paired ? notConfigured : { host: [deleteLink(device)], guest: [] }),
+  };
+}
+
+/** The TAPs this process holds, by port. */
+export type HeldTaps = Map<string, HeldTap>;
+
+interface HeldTap {
+  readonly fd: number;
+  readonly ifindex: number;
+  readonly netns: string;
+  readonly vnetHeader: boolean;
+}
+
+/**
+ * A TAP that is the guest's interface itself, its descriptor held here. It is persistent, so that the guest keeps it with its
+ * configuration while no daemon runs; a descriptor already held is used again.
+ */
+export function planNetnsTap(
+  spec: PortSpec,
+  attach: NetnsAttach,
+  seen: Seen,
+  kernel: Kernel,
+  held: HeldTaps,
+): PortPlan {
+  const { device } = spec;
+  const { ifName, offloads: vnetHeader } = attach;
+  const netns = netnsFile(attach.netns);
+  const outer = seen.host.get(device);
+  const inner = ownLink(seen.inside(attach.netns).get(ifName), device, attach.netns);
+  const isTap = inner?.kind === 'tun';
+  const alias = guestAlias(spec, attach);
+  const before = held.get(device);
+  const usable =
+    before?.netns === netns && before.ifindex === inner?.ifindex && before.vnetHeader === vnetHeader
+      ? before
+      : undefined;
+  const notConfigured = { host: [], guest: inner ? [setAlias(ifName, ownMark(device))] : [] };
+  let opened: HeldTap | undefined;
+  return {
+    spec,
+    sweep: {
+      // A veth of this port: its other end goes with it.
+      host: outer && isOurs(outer, device) ? [deleteLink(device)] : [],
+      guest: inner && !isTap && inner.kind !== 'veth' ? [deleteLink(ifName)] : [],
+    },
+    open() {
+      if (usable) return;
+      letGo(held, device, kernel);
+      try {
+        const { fd, ifindex } = kernel.openTap({ netns, name: ifName, vnetHeader });
+        opened = { fd, ifindex, netns, vnetHeader };
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code !== 'EBUSY') throw cause;
+        throw new Error(`${ifName} in namespace ${attach.netns} is held by another process; end that one`, { cause });
+      }
+    },
+    make: [],
+    isolate: null,
+    settle: nothing,
+    raise: [],
+    netns,
+    configure: isTap && inner.alias === alias ? [] : configuration(spec, attach, alias),
+    finish() {
+      const tap = opened ?? usable;
+      if (!tap) throw new Error(`${ifName} in namespace ${attach.netns} was not opened`);
+      kernel.setPersist(tap.fd, true);
+      held.set(device, tap);
+      return { kind: 'tap', fd: kernel.duplicateFd(tap.fd), vnetHeader };
+    },
+    abandon() {
+      if (opened) kernel.closeFd(opened.fd);
+      return notConfigured;
+    },
+  };
+}
+
+/** Closes the descriptor held for a port, if there is one. */
+export function letGo(held: HeldTaps, device: string, kernel: Kernel): void {
+  const tap = held.get(device);
+  if (!tap) return;
+  held.delete(device);
+  kernel.closeFd(tap.fd);
+}
+
+function isPair(outer: Link | undefined, inner: Link | undefined): boolean {
+  if (outer?.kind !== 'veth' || inner?.kind !== 'veth') return false;
+  return outer.peer === inner.ifindex && inner.peer === outer.ifindex;
+}
+
+/** Alias of the guest's interface: whose it is, and a digest of what it is configured with. */
+function guestAlias(spec: PortSpec, attach: NetnsAttach): string {
+  const { mac, mtu, addresses, gateways } = spec;
+  const { configure, offloads } = attach;
+  const digest = createHash('sha256').update(JSON.stringify([mac, mtu, addresses, gateways, configure, offloads]));
+  return `${ownMark(spec.device)} ${digest.digest('hex').slice(0, 16)}`;
+}
+
+/** Brings the guest's interface up with what it needs; the alias that says so comes last. */
+function configuration(spec: PortSpec, attach: NetnsAttach, alias: string): readonly Words[] {
+  const { mac, mtu, addresses, gateways } = spec;
+  const { ifName } = attach;
+  const link: Words = ['link', 'set', 'dev', ifName, 'address', mac, 'mtu', mtu, 'up'];
+  if (!attach.configure) return [link, setAlias(ifName, alias)];
+  return [
+    ['link', 'set', 'dev', 'lo', 'up'],
+    link,
+    ['address', 'flush', 'dev', ifName, 'scope', 'global'],
+    ...addresses.map(({ address, prefixLength }): Words => {
+      // A duplicate is detected where addresses are assigned; until detection ends, the guest could not be reached.
+      const options = address.includes(':') ? ['nodad'] : [];
+      return ['address', 'add', `${address}/${prefixLength}`, 'dev', ifName, ...options];
+    }),
+    ...gateways.map((gateway): Words => ['route', 'replace', 'default', 'via', gateway, 'dev', ifName]),
+    setAlias(ifName, alias),
+  ];
+}

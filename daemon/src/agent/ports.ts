@@ -1,0 +1,300 @@
+/**
+ * The ports of guests: makes their devices, adopts what an earlier run of the daemon left, and removes them. Whatever the number of
+ * ports, a round runs a handful of processes, and one more for each namespace that has to be configured; a round that finds
+ * everything as it should be only makes sure of the isolation.
+ *
+ *     look        what interfaces are there, whose they are           system calls
+ *     sweep       leftovers that stand in the way                     ip, in the host's and in the guests' namespaces
+ *     open, make  TAPs; veths, aliases, MTU                           system calls, ip
+ *     isolate     IPv6 off, frames dropped behind the packet sockets  /proc/sys, nft
+ *     raise       devices of the host's namespace up                  ip
+ *     configure   the guests' interfaces                              ip, in the guests' namespaces
+ *
+ * Everything made here bears an alias that begins with `vrouterd:` and the port's name. What does not is somebody else's and is
+ * never touched.
+ */
+import type { Logger } from 'pino';
+import { type Account, accountNumbers } from './accounts.js';
+import type { Run } from './command.js';
+import { IpBatch } from './ip-batch.js';
+import { allowIngress, dropIngress } from './isolation.js';
+import type { Kernel } from './kernel.js';
+import { giveBack, planDevice } from './port-device.js';
+import { type HeldTaps, letGo, planNetnsTap, planVeth } from './port-netns.js';
+import {
+  type OpenPort,
+  type PortPlan,
+  type PortSpec,
+  Seen,
+  type Words,
+  byName,
+  deleteLink,
+  isOurs,
+  netnsFile,
+} from './port-plan.js';
+import { planTap } from './port-tap.js';
+
+export type { OpenPort, PortSpec } from './port-plan.js';
+
+export interface PortsDeps {
+  readonly run: Run;
+  readonly kernel: Kernel;
+  readonly log: Pick<Logger, 'info' | 'warn'>;
+}
+
+/** Processes that configure namespaces at a time. */
+const PARALLEL = 4;
+
+export class Ports {
+  readonly #deps: PortsDeps;
+  readonly #held: HeldTaps = new Map();
+  /** The call under way; calls are carried out one after the other. */
+  #busy: Promise<unknown> = Promise.resolve();
+
+  constructor(deps: PortsDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Makes sure that these ports are as specified; returns, by vif, what to attach to the datapath, or why there is nothing. Ports
+   * that are open may be given again: they are changed where they differ, and returned with another descriptor.
+   */
+  ensure(specs: readonly PortSpec[]): Promise<Map<number, OpenPort | Error>> {
+    return this.#next(() => new Round(this.#deps, this.#held).ensure(specs));
+  }
+
+  /**
+   * Deletes what was made for these ports, and gives devices back that were taken over. The datapath has let go of them before.
+   * What is gone already is no error.
+   */
+  remove(ports: readonly Pick<PortSpec, 'device' | 'attach'>[]): Promise<void> {
+    return this.#next(() => this.#remove(ports));
+  }
+
+  /** Lets go of the TAPs held here; they stay, with their guests' configuration. */
+  close(): void {
+    for (const device of [...this.#held.keys()]) letGo(this.#held, device, this.#deps.kernel);
+  }
+
+  #next<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#busy.then(work);
+    this.#busy = result.catch(() => undefined);
+    return result;
+  }
+
+  async #remove(ports: readonly Pick<PortSpec, 'device' | 'attach'>[]): Promise<void> {
+    const { run, kernel, log } = this.#deps;
+    const seen = new Seen(kernel);
+    const host = new IpBatch<string>();
+    const guests = new GuestBatches<string>();
+    for (const { device, attach } of ports) {
+      letGo(this.#held, device, kernel);
+      const link = seen.host.get(device);
+      const ours = link && isOurs(link, device) ? link : undefined;
+      if (ours && attach.type === 'device') for (const words of giveBack(ours, kernel)) host.add(device, ...words);
+      else if (ours) host.add(device, ...deleteLink(device));
+      else if (attach.type === 'netns') {
+        const inner = linkInside(seen, attach);
+        if (inner && isOurs(inner, device)) guests.add(attach.netns, device, [deleteLink(attach.ifName)]);
+      }
+      log.info({ device }, 'port removed');
+    }
+    const failures = [...(await host.run(run)), ...(await guests.run(run))];
+    await allowIngress(
+      ports.map(({ device }) => device),
+      run,
+    );
+    if (failures.length > 0) throw new Error(failures.map(([, { message }]) => message).join('; '));
+  }
+}
+
+/** One round of making sure: plans in, and at each stage those that failed fall out. */
+class Round {
+  readonly #deps: PortsDeps;
+  readonly #held: HeldTaps;
+  readonly #results = new Map<number, OpenPort | Error>();
+  readonly #undoHost = new IpBatch<PortPlan>();
+  readonly #undoGuests = new GuestBatches<PortPlan>();
+  #plans: readonly PortPlan[] = [];
+
+  constructor(deps: PortsDeps, held: HeldTaps) {
+    this.#deps = deps;
+    this.#held = held;
+  }
+
+  async ensure(specs: readonly PortSpec[]): Promise<Map<number, OpenPort | Error>> {
+    await this.#look(specs);
+    await this.#inHost((plan) => plan.sweep.host);
+    await this.#inGuests((plan) => plan.sweep.guest);
+    this.#each((plan) => {
+      plan.open();
+    });
+    await this.#inHost((plan) => plan.make);
+    this.#each((plan) => {
+      plan.settle();
+    });
+    await this.#isolate();
+    await this.#inHost((plan) => plan.raise);
+    await this.#inGuests((plan) => plan.configure);
+    const links = byName(this.#deps.kernel.links());
+    this.#each((plan) => this.#results.set(plan.spec.vifId, plan.finish(links)));
+    await this.#undoHost.run(this.#deps.run);
+    await this.#undoGuests.run(this.#deps.run);
+    return this.#results;
+  }
+
+  async #look(specs: readonly PortSpec[]): Promise<void> {
+    const { run, kernel } = this.#deps;
+    const taps = specs.map(({ attach }) => attach).filter((attach) => attach.type === 'tap');
+    const owners = await accountNumbers(
+      'passwd',
+      taps.map(({ owner }) => owner),
+      run,
+    );
+    const groups = await accountNumbers(
+      'group',
+      taps.map(({ group }) => group),
+      run,
+    );
+    const addresses = specs.some(({ attach }) => attach.type === 'device') ? await hostAddresses(run) : new Map();
+    const seen = new Seen(kernel);
+    const plan = (spec: PortSpec): PortPlan => {
+      const { attach } = spec;
+      switch (attach.type) {
+        case 'tap': {
+          const owner = numberOf(owners, attach.owner, 'user');
+          return planTap(spec, { ...attach, owner, group: numberOf(groups, attach.group, 'group') }, seen, kernel);
+        }
+        case 'netns':
+          return attach.port === 'veth'
+            ? planVeth(spec, attach, seen, kernel)
+            : planNetnsTap(spec, attach, seen, kernel, this.#held);
+        case 'device':
+          return planDevice(spec, attach, seen, kernel, addresses);
+      }
+    };
+    this.#plans = specs.flatMap((spec) => {
+      try {
+        return [plan(spec)];
+      } catch (error) {
+        this.#failed(spec, error);
+        return [];
+      }
+    });
+  }
+
+  async #isolate(): Promise<void> {
+    const { run, kernel } = this.#deps;
+    this.#each(({ isolate }) => {
+      if (isolate !== null) kernel.setIpv6Disabled(isolate, true);
+    });
+    const isolated = this.#plans.filter(({ isolate }) => isolate !== null);
+    const devices = isolated.map(({ isolate }) => String(isolate));
+    try {
+      await dropIngress(devices, run);
+    } catch (all) {
+      // nft refuses the whole for one: find out which.
+      const failures = new Map<PortPlan, unknown>();
+      for (const plan of isolated.length > 1 ? isolated : []) {
+        await dropIngress([String(plan.isolate)], run).catch((error: unknown) => failures.set(plan, error));
+      }
+      this.#drop(isolated.length > 1 ? failures : new Map(isolated.map((plan) => [plan, all])));
+    }
+  }
+
+  /** Runs commands of every plan in the daemon's namespace. */
+  async #inHost(commands: (plan: PortPlan) => readonly Words[]): Promise<void> {
+    const batch = new IpBatch<PortPlan>();
+    this.#each((plan) => {
+      for (const words of commands(plan)) batch.add(plan, ...words);
+    });
+    this.#drop(await batch.run(this.#deps.run));
+  }
+
+  /** Runs commands of every plan in the namespace of its guest. */
+  async #inGuests(commands: (plan: PortPlan) => readonly Words[]): Promise<void> {
+    const batches = new GuestBatches<PortPlan>();
+    this.#each((plan) => {
+      if (plan.netns !== null) batches.add(plan.netns, plan, commands(plan));
+    });
+    this.#drop(await batches.run(this.#deps.run));
+  }
+
+  /** Calls `work` with every plan; those it throws for fall out. */
+  #each(work: (plan: PortPlan) => void): void {
+    const failures = new Map<PortPlan, unknown>();
+    for (const plan of this.#plans) {
+      try {
+        work(plan);
+      } catch (error) {
+        failures.set(plan, error);
+      }
+    }
+    this.#drop(failures);
+  }
+
+  #drop(failures: ReadonlyMap<PortPlan, unknown>): void {
+    if (failures.size === 0) return;
+    this.#plans = this.#plans.filter((plan) => !failures.has(plan));
+    for (const [plan, error] of failures) {
+      const { host, guest } = plan.abandon();
+      for (const words of host) this.#undoHost.add(plan, ...words);
+      if (plan.netns !== null) this.#undoGuests.add(plan.netns, plan, guest);
+      this.#failed(plan.spec, error);
+    }
+  }
+
+  #failed({ vifId, device }: PortSpec, cause: unknown): void {
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    this.#deps.log.warn({ device, err: error }, 'port not ready');
+    this.#results.set(vifId, error);
+  }
+}
+
+/** Commands for several namespaces. */
+class GuestBatches<Owner> {
+  readonly #batches = new Map<string, IpBatch<Owner>>();
+
+  add(netns: string, owner: Owner, commands: readonly Words[]): void {
+    const file = netnsFile(netns);
+    const batch = this.#batches.get(file) ?? new IpBatch<Owner>();
+    this.#batches.set(file, batch);
+    for (const words of commands) batch.add(owner, ...words);
+  }
+
+  async run(run: Run): Promise<Map<Owner, Error>> {
+    const failures = new Map<Owner, Error>();
+    const waiting = [...this.#batches].filter(([, batch]) => !batch.empty).reverse();
+    const work = async (): Promise<void> => {
+      for (let next = waiting.pop(); next; next = waiting.pop()) {
+        const [netns, batch] = next;
+        for (const [owner, error] of await batch.run(run, netns)) failures.set(owner, error);
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL }, work));
+    return failures;
+  }
+}
+
+/** The guest's interface; undefined when it or its namespace is gone. */
+function linkInside(seen: Seen, attach: { netns: string; ifName: string }) {
+  try {
+    return seen.inside(attach.netns).get(attach.ifName);
+  } catch {
+    return undefined;
+  }
+}
+
+function numberOf(numbers: ReadonlyMap<Account, number>, account: Account | undefined, kind: string) {
+  if (account === undefined) return undefined;
+  const number = numbers.get(account);
+  if (number === undefined) throw new Error(`there is no ${kind} ${account} on this host; create it or choose another`);
+  return number;
+}
+
+/** Addresses of the daemon's namespace by device, without the link-local ones. */
+async function hostAddresses(run: Run): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { stdout } = await run(['ip', '-j', 'address', 'show', 'scope', 'global']);
+  const links = JSON.parse(stdout) as readonly { ifname?: string; addr_info?: readonly { local: string }[] }[];
+  return new Map(links.map(({ ifname = '', addr_info = [] }) => [ifname, addr_info.map(({ local }) => local)]));
+}
