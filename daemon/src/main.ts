@@ -1,1 +1,57 @@
-export {};
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { pino } from 'pino';
+import { startDaemon } from './compose.js';
+import { ConfigError, readConfig } from './config.js';
+
+const DEFAULT_CONFIG = '/etc/vrouterd/vrouterd.yaml';
+const USAGE_ERROR = 2;
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+/** The daemon's process: arguments, configuration, start, signals, stop. */
+async function main(argv: readonly string[]): Promise<void> {
+  const program = new Command('vrouterd')
+    .description('Virtual router of this host: ports, networks and forwarding between them')
+    .version(version)
+    .option('--config <file>', 'configuration file', DEFAULT_CONFIG)
+    .option('--check', 'only check the configuration file')
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : USAGE_ERROR));
+  program.parse(argv, { from: 'user' });
+  const options = program.opts<{ config: string; check?: true }>();
+  try {
+    const config = readConfig(options.config);
+    if (options.check) {
+      process.stdout.write(`${options.config} is valid\n`);
+      return;
+    }
+    await run(config);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`vrouterd: ${error.message}\n`);
+    process.exitCode = 1;
+  }
+}
+
+async function run(config: ReturnType<typeof readConfig>): Promise<void> {
+  const log = pino({ level: process.env.LOG_LEVEL ?? 'info', base: { host: config.host } });
+  const daemon = await startDaemon(config, version, log);
+  let stopping = false;
+  const stop = (signal: string): void => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    daemon.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ err: error }, 'did not stop cleanly');
+        process.exit(1);
+      },
+    );
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
+}
+
+await main(process.argv.slice(2));

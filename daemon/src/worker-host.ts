@@ -20,7 +20,8 @@ export interface WorkerHostOptions {
   readonly snapshot: () => readonly TableChange[];
   /** Frames wait: take them. */
   readonly onFrames: (ring: FrameRing) => void;
-  readonly onAttachFailed: (vif: number, code: string, message: string) => void;
+  /** A port could not be attached, or its device is gone. */
+  readonly onPortLost: (vif: number, reason: string) => void;
 }
 
 /**
@@ -143,8 +144,8 @@ export class WorkerHost {
         this.#toAgent.beginTaking();
         this.#options.onFrames(this.#toAgent);
         break;
-      case 'attachFailed':
-        this.#options.onAttachFailed(event.vif, event.code, event.message);
+      case 'portLost':
+        this.#options.onPortLost(event.vif, event.reason);
         break;
     }
   }

@@ -62,8 +62,7 @@ function attach({ vif, device, fd, vnetHeader }: PortHandle): void {
     known.kernelDropsSeen = 0;
     known.rxErrorsSeen = 0;
   } catch (error) {
-    const { code = 'UNKNOWN', message } = error as NodeJS.ErrnoException;
-    tell({ kind: 'attachFailed', vif, code, message });
+    tell({ kind: 'portLost', vif, reason: (error as Error).message });
   }
 }
 
@@ -76,6 +75,7 @@ function publishPortCounters(): void {
     counters.words[to + VIF.rxErrors] += io.portCounters[from + PORT.rxErrors] - vif.rxErrorsSeen;
     vif.kernelDropsSeen = io.portCounters[from + PORT.kernelDrops];
     vif.rxErrorsSeen = io.portCounters[from + PORT.rxErrors];
+    if (io.portCounters[from + PORT.gone] === 1) tell({ kind: 'portLost', vif: vif.id, reason: 'its device was deleted' });
   }
 }
 

@@ -22,8 +22,8 @@ export type WorkerEvent =
   | { readonly kind: 'ready'; readonly wakeFd: number }
   /** Frames wait in the ring to the agent. */
   | { readonly kind: 'frames' }
-  /** A port could not be attached. */
-  | { readonly kind: 'attachFailed'; readonly vif: number; readonly code: string; readonly message: string };
+  /** A port could not be attached, or the device behind it is gone. */
+  | { readonly kind: 'portLost'; readonly vif: number; readonly reason: string };
 
 /** What the worker starts with. */
 export interface WorkerStart {

@@ -28,7 +28,7 @@ export class Tables {
     switch (change.table) {
       case 'vif':
         if (change.op === 'set') this.vifs.set(change.record);
-        else if (this.vifs.delete(change.id)) this.#counters?.retireVif(change.id);
+        else this.#deleteVif(change.id);
         return;
       case 'vrf':
         if (change.op === 'set') this.vrfs[change.record.id] ??= new Vrf(change.record);
@@ -45,6 +45,11 @@ export class Tables {
         this.#applyBridge(change);
         return;
     }
+  }
+
+  #deleteVif(id: number): void {
+    this.vifs.delete(id);
+    this.#counters?.retireVif(id);
   }
 
   #deleteVrf(id: number): void {

@@ -45,10 +45,8 @@ export class VifTable {
     else this.#vifs[record.id] = new Vif(record);
   }
 
-  delete(id: number): boolean {
-    const known = this.#vifs[id] !== undefined;
+  delete(id: number): void {
     this.#vifs[id] = undefined;
-    return known;
   }
 
   get(id: number): Vif | undefined {

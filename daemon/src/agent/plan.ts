@@ -1,0 +1,141 @@
+import { formatAddress, parseAddress } from '../control/prefix.js';
+import type { StoredObject } from '../control/store.js';
+import type { SubnetSpec } from '../control/virtual-network.js';
+import type { NetworkPlan, SubnetPlan } from './compile.js';
+import type { DhcpConfig } from './dhcp.js';
+import type { Ids } from './ids.js';
+import { addressPlan, planOf } from './ipam.js';
+import type { PortSpec } from './ports.js';
+import type { GuestConfig } from './punt.js';
+
+export type NetworkObject = StoredObject<'VirtualNetwork'>;
+export type InterfaceObject = StoredObject<'VirtualMachineInterface'>;
+
+/** What every plan of this host depends on. */
+export interface HostPlan {
+  /** MTU of networks that name none, bytes. */
+  readonly networkMtu: number;
+  /** MAC of the underlay interface. */
+  readonly mac: string;
+}
+
+/** A lease that never ends: the address is the interface's for good. */
+const FOREVER = 0xffffffff;
+
+const mtuOf = (network: NetworkObject, host: HostPlan): number => network.spec.mtu ?? host.networkMtu;
+
+const isRouted = (network: NetworkObject): boolean => network.spec.forwardingMode !== 'l2';
+
+/** The port an interface wants on this host. */
+export function portSpec(network: NetworkObject, vmi: InterfaceObject, ids: Ids, host: HostPlan): PortSpec {
+  const plans = network.spec.subnets.map(addressPlan);
+  const subnets = subnetsOf(network, vmi);
+  return {
+    vifId: ids.get('vif', vmi.uuid),
+    device: vmi.status.device,
+    attach: vmi.spec.attach,
+    mac: vmi.status.mac,
+    mtu: mtuOf(network, host),
+    addresses: vmi.status.addresses.map((address) => ({
+      address,
+      prefixLength: planOf(plans, parseAddress(address))?.range.length ?? (address.includes(':') ? 128 : 32),
+    })),
+    gateways: isRouted(network) ? subnets.flatMap((subnet) => addressPlan(subnet).gateway ?? []) : [],
+  };
+}
+
+/** Forwarding state of a network, with the interfaces whose ports are open. */
+export function networkPlan(
+  network: NetworkObject,
+  open: readonly InterfaceObject[],
+  ids: Ids,
+  host: HostPlan,
+): NetworkPlan {
+  return {
+    name: network.name,
+    vrf: ids.get('vrf', network.uuid),
+    networkId: network.status.networkId,
+    mode: network.spec.forwardingMode,
+    floodUnknownUnicast: network.spec.floodUnknownUnicast,
+    mtu: mtuOf(network, host),
+    hostMac: host.mac,
+    treeNexthop: ids.get('nexthop', `${network.uuid} tree`),
+    localTreeNexthop: ids.get('nexthop', `${network.uuid} local`),
+    subnets: network.spec.subnets.map(subnetPlan),
+    interfaces: open.map((vmi) => ({
+      vif: ids.get('vif', vmi.uuid),
+      l3Nexthop: ids.get('nexthop', `${vmi.uuid} l3`),
+      l2Nexthop: ids.get('nexthop', `${vmi.uuid} l2`),
+      device: vmi.status.device,
+      mac: vmi.status.mac,
+      addresses: vmi.status.addresses,
+    })),
+  };
+}
+
+/** Gives back the numbers of a network that is gone, and those of an interface. */
+export function releaseNetwork(uuid: string, ids: Ids): void {
+  ids.release('vrf', uuid);
+  for (const part of ['tree', 'local']) ids.release('nexthop', `${uuid} ${part}`);
+}
+export function releaseInterface(uuid: string, ids: Ids): void {
+  ids.release('vif', uuid);
+  for (const part of ['l3', 'l2']) ids.release('nexthop', `${uuid} ${part}`);
+}
+
+function subnetPlan(subnet: SubnetSpec): SubnetPlan {
+  const { range, gateway, serviceAddress } = addressPlan(subnet);
+  return {
+    family: range.family === 4 ? 'inet' : 'inet6',
+    prefix: formatAddress(range.family, range.first),
+    length: range.length,
+    gateway: gateway ?? null,
+    service: serviceAddress,
+    enableDhcp: subnet.enableDhcp,
+  };
+}
+
+/** What the agent answers the guest behind an interface. */
+export function guestConfig(network: NetworkObject, vmi: InterfaceObject, host: HostPlan): GuestConfig {
+  return {
+    routed: isRouted(network),
+    mtu: mtuOf(network, host),
+    subnets: network.spec.subnets.map((subnet) => {
+      const { gateway, serviceAddress } = addressPlan(subnet);
+      return { prefix: subnet.prefix, gateway: gateway ?? null, serviceAddress };
+    }),
+    dhcp: dhcpConfig(network, vmi, host),
+  };
+}
+
+function dhcpConfig(network: NetworkObject, vmi: InterfaceObject, host: HostPlan): DhcpConfig | null {
+  const address = vmi.status.addresses.find((candidate) => !candidate.includes(':'));
+  const [subnet] = address === undefined ? [] : subnetsOf(network, { status: { addresses: [address] } });
+  if (address === undefined || subnet === undefined) return null;
+  const { range, gateway, serviceAddress } = addressPlan(subnet);
+  return {
+    enabled: subnet.enableDhcp,
+    address,
+    prefixLength: range.length,
+    gateway: isRouted(network) ? (gateway ?? null) : null,
+    serviceAddress,
+    hostMac: host.mac,
+    dnsServers: subnet.dnsServers,
+    domainName: subnet.domainName ?? null,
+    hostName: vmi.spec.hostName ?? vmi.metadata.name,
+    hostRoutes: subnet.hostRoutes,
+    mtu: mtuOf(network, host),
+    leaseSeconds: FOREVER,
+  };
+}
+
+/** The subnets an interface has an address in. */
+function subnetsOf(
+  network: NetworkObject,
+  { status }: { readonly status: { readonly addresses: readonly string[] } },
+): SubnetSpec[] {
+  const addresses = status.addresses.map(parseAddress);
+  return network.spec.subnets.filter((subnet) =>
+    addresses.some((address) => planOf([addressPlan(subnet)], address) !== undefined),
+  );
+}

@@ -1,0 +1,278 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, watch } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import cron from 'node-cron';
+import { closeFd, LinkMonitor, lockFile, mapFile, openPacketSocket, sdNotify } from 'packet-io';
+import type { Logger } from 'pino';
+import { FIXED } from './agent/compile.js';
+import { Ids } from './agent/ids.js';
+import { Operator } from './agent/operator.js';
+import { runCommand } from './agent/command.js';
+import { deviceProblem } from './agent/device-problem.js';
+import { kernel } from './agent/kernel.js';
+import { type OpenPort, Ports } from './agent/ports.js';
+import { answerPunt } from './agent/punt.js';
+import { Realiser } from './agent/realiser.js';
+import { Reconciler } from './agent/reconcile.js';
+import { startApi } from './api/server.js';
+import { type Config, ConfigError, defaultNetworkMtu } from './config.js';
+import { EmbeddedRedis } from './control/embedded-redis.js';
+import { RedisStore } from './control/redis-store.js';
+import type { FrameRing } from './packet/frame-ring.js';
+import { BRIDGE_SLOTS } from './tables/bridge.js';
+import { Counters } from './tables/counters.js';
+import type { PuntCommand } from './tables/punt.js';
+import { NH_ID, VIF_ID } from './tables/records.js';
+import { snapshot, Tables } from './tables/tables.js';
+import { DaemonStatus } from './status.js';
+import { View } from './view.js';
+import { WorkerHost } from './worker-host.js';
+
+/** How often what failed is tried again, and the kernel's state is compared with what it should be. */
+const AUDIT = '*/10 * * * * *';
+/** A namespace's file appears before the namespace is mounted on it: looks after its appearance, ms. */
+const NAMESPACE_LOOKS_MS = [30, 300, 1500];
+const NAMESPACES = '/run/netns';
+const DEFAULT_UNDERLAY_MTU = 1500;
+
+export interface Daemon {
+  stop(): Promise<void>;
+}
+
+/** Things to undo, in the reverse order of their doing. */
+class Undo {
+  readonly #steps: (() => Promise<void> | void)[] = [];
+  push(step: () => Promise<void> | void): void {
+    this.#steps.push(step);
+  }
+  async run(): Promise<void> {
+    for (let step = this.#steps.pop(); step; step = this.#steps.pop()) await step();
+  }
+}
+
+/** Starts everything, in the order in which one needs the other. What was started is stopped again when a later step fails. */
+export async function startDaemon(config: Config, version: string, log: Logger): Promise<Daemon> {
+  const undo = new Undo();
+  try {
+    await start(config, version, log, undo);
+  } catch (error) {
+    await undo.run();
+    throw error;
+  }
+  return { stop: () => undo.run() };
+}
+
+async function start(config: Config, version: string, log: Logger, undo: Undo): Promise<void> {
+  const startedAt = Date.now();
+  takeStateDir(config.stateDir, undo);
+  const store = await startStore(config, version, log, undo);
+
+  const counters = mapCounters(config.api.socket);
+  const tables = new Tables();
+  const ids = new Ids(join(config.stateDir, 'ids.jsonl'), {
+    vif: VIF_ID.firstVirtual,
+    vrf: 1,
+    nexthop: NH_ID.firstDynamic,
+  });
+  const host: WorkerHost = new WorkerHost({
+    start: { countersPath: countersPath(config.api.socket), options: datapathOptions(config) },
+    counters,
+    log,
+    snapshot: () => snapshot(tables),
+    onFrames: (ring) => {
+      answerAll(ring, host, realiser);
+    },
+    onPortLost: (vif, reason) => {
+      log.warn({ vif, reason }, 'port lost');
+      realiser.portLost(vif, reason);
+    },
+  });
+  const reconciler = new Reconciler(tables, (changes) => host.change(changes));
+  const ports = new Ports({ run: runCommand, kernel, log });
+  const realiser: Realiser = new Realiser({
+    host: config.host,
+    plan: hostPlan(config),
+    ids,
+    reconciler,
+    ports,
+    datapath: {
+      attach: (vif, port) => {
+        host.attach(handleOf(vif, port));
+      },
+      detach: (vif) => {
+        host.detach(vif);
+      },
+      forget: (vif) => {
+        host.change([{ table: 'vif', op: 'delete', id: vif }]);
+      },
+    },
+    log,
+  });
+  reconciler.reconcile('host', FIXED);
+  host.start();
+  undo.push(() => host.stop());
+  undo.push(() => realiser.settled());
+
+  store.watch((change) => {
+    realiser.onChange(change);
+  });
+  watchNamespaces(realiser, undo);
+  watchLinks(realiser, undo);
+  const audit = cron.schedule(AUDIT, () => {
+    if (realiser.incomplete) realiser.schedule();
+  });
+  undo.push(() => audit.destroy());
+
+  const operator = new Operator({ store, host: config.host, deviceProblem: (device, attach) => deviceProblem(device, attach, kernel) });
+  const status = new DaemonStatus({ config, version, startedAt, store, host, counters, realiser });
+  const view = new View({ tables, counters, realiser, operator, status });
+  const api = await startApi(view, { socket: config.api.socket, ...metricsAddress(config) }, log);
+  undo.push(() => api.close());
+  keepWatchdog(host, undo);
+  log.info({ socket: config.api.socket, stateDir: config.stateDir }, 'ready');
+}
+
+/** Makes the state directory and locks it: two daemons must never share one. */
+function takeStateDir(stateDir: string, undo: Undo): void {
+  mkdirSync(stateDir, { recursive: true, mode: 0o750 });
+  try {
+    const lock = lockFile(join(stateDir, 'lock'));
+    undo.push(() => {
+      closeFd(lock);
+    });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EWOULDBLOCK') throw cause;
+    throw new ConfigError(`stateDir ${stateDir} is in use by another vrouterd; stop it or name another stateDir`, {
+      cause,
+    });
+  }
+}
+
+async function startStore(config: Config, version: string, log: Logger, undo: Undo): Promise<RedisStore> {
+  let redis = config.redis;
+  if (redis === 'embedded') {
+    const server = new EmbeddedRedis({ directory: join(config.stateDir, 'redis'), log });
+    await server.start();
+    undo.push(() => server.stop());
+    redis = { url: server.url };
+  }
+  const { address, encapsulations } = config.tunnel;
+  const lease = { name: config.host, tunnelAddress: address, encapsulations, version, incarnation: String(Date.now()) };
+  const store = new RedisStore({ redis, prefix: config.redisPrefix, lease, log });
+  await store.start();
+  undo.push(() => store.stop());
+  return store;
+}
+
+/** The counters lie beside the socket, on a file system in memory, so that they survive the process but not the machine. */
+function countersPath(socket: string): string {
+  return join(dirname(socket), `${basename(socket, '.sock')}.counters`);
+}
+
+function mapCounters(socket: string): Counters {
+  mkdirSync(dirname(socket), { recursive: true });
+  return new Counters(mapFile(countersPath(socket), Counters.bytesFor(BRIDGE_SLOTS)), BRIDGE_SLOTS);
+}
+
+/** Opens what a port needs to be read by the worker. */
+function handleOf(vif: number, port: OpenPort): Parameters<WorkerHost['attach']>[0] {
+  const { vnetHeader } = port;
+  if (port.kind === 'tap') return { vif, device: 'tap', fd: port.fd, vnetHeader };
+  return { vif, device: 'packet', fd: openPacketSocket(port.ifindex, { vnetHeader }), vnetHeader };
+}
+
+function answerAll(ring: FrameRing, host: WorkerHost, realiser: Realiser): void {
+  for (let punted = ring.take(); punted; punted = ring.take()) {
+    const { vif, frame } = punted;
+    const command = punted.command as PuntCommand;
+    for (const answer of answerPunt({ command, vif, frame }, (id) => realiser.guestOf(id))) {
+      host.send(answer.vif, answer.frame);
+    }
+  }
+}
+
+/** Namespaces that appear may be those that interfaces wait for. */
+function watchNamespaces(realiser: Realiser, undo: Undo): void {
+  mkdirSync(NAMESPACES, { recursive: true });
+  const watcher = watch(NAMESPACES, () => {
+    for (const ms of NAMESPACE_LOOKS_MS) {
+      setTimeout(() => {
+        if (realiser.incomplete) realiser.schedule();
+      }, ms).unref();
+    }
+  });
+  undo.push(() => {
+    watcher.close();
+  });
+}
+
+/** Devices that vanish take their interface down until it can be set up again; one that appears may be waited for. */
+function watchLinks(realiser: Realiser, undo: Undo): void {
+  const monitor = new LinkMonitor((event) => {
+    if (event.type === 'dellink') {
+      const vif = realiser.vifOfDevice(event.name);
+      if (vif !== undefined) realiser.portLost(vif, `its device ${event.name} was deleted`);
+    } else if (realiser.incomplete) {
+      realiser.schedule();
+    }
+  });
+  undo.push(() => {
+    monitor.close();
+  });
+}
+
+/** Tells systemd that the service is up, and that it lives as long as the worker does. */
+function keepWatchdog(host: WorkerHost, undo: Undo): void {
+  sdNotify('READY=1');
+  undo.push(() => {
+    sdNotify('STOPPING=1');
+  });
+  const microseconds = Number(process.env.WATCHDOG_USEC ?? 0);
+  if (microseconds === 0) return;
+  const timer = setInterval(() => {
+    if (host.alive) sdNotify('WATCHDOG=1');
+  }, microseconds / 3000);
+  undo.push(() => {
+    clearInterval(timer);
+  });
+}
+
+/** The underlay interface: the one that was named, or the one that has the tunnel address. */
+function underlay({ tunnel }: Config): { mac: string; mtu: number } | undefined {
+  for (const [name, addresses] of Object.entries(networkInterfaces())) {
+    const own = addresses?.find(({ address }) => address === tunnel.address);
+    if (name !== tunnel.interface && !own) continue;
+    const mac = readFileSync(`/sys/class/net/${name}/address`, 'utf8').trim();
+    if (/^00(:00){5}$/.test(mac)) return undefined;
+    return { mac, mtu: Number(readFileSync(`/sys/class/net/${name}/mtu`, 'utf8')) };
+  }
+  return undefined;
+}
+
+function underlayMtu(config: Config): number {
+  return config.tunnel.mtu ?? underlay(config)?.mtu ?? DEFAULT_UNDERLAY_MTU;
+}
+
+function hostPlan(config: Config): { networkMtu: number; mac: string } {
+  return {
+    networkMtu: defaultNetworkMtu(config.tunnel.encapsulations, underlayMtu(config)),
+    mac: underlay(config)?.mac ?? macOf(config.host),
+  };
+}
+
+/** A locally administered address for a host whose underlay has no Ethernet address of its own: always the same. */
+function macOf(host: string): string {
+  const digits = createHash('sha1').update(host).digest('hex').slice(0, 10);
+  return ['02', ...(digits.match(/../g) ?? [])].join(':');
+}
+
+function datapathOptions(config: Config): { agentRate: number; agentBurst: number; underlayMtu: number } {
+  return { ...config.datapath, underlayMtu: underlayMtu(config) };
+}
+
+function metricsAddress({ metrics }: Config): { metrics?: { host: string; port: number } } {
+  if (!metrics) return {};
+  const colon = metrics.listen.lastIndexOf(':');
+  return { metrics: { host: metrics.listen.slice(0, colon), port: Number(metrics.listen.slice(colon + 1)) } };
+}

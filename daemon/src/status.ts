@@ -1,0 +1,74 @@
+import type { Realiser } from './agent/realiser.js';
+import type { Config } from './config.js';
+import type { StatusDump, WaitDump } from './control/dumps.js';
+import type { StateStore } from './control/store.js';
+import type { Counters } from './tables/counters.js';
+import type { WorkerHost } from './worker-host.js';
+
+export interface StatusParts {
+  readonly config: Config;
+  readonly version: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly store: StateStore;
+  readonly host: WorkerHost;
+  readonly counters: Counters;
+  readonly realiser: Realiser;
+}
+
+/** How the daemon is, and what of the configuration is not real yet. */
+export class DaemonStatus {
+  readonly #parts: StatusParts;
+
+  constructor(parts: StatusParts) {
+    this.#parts = parts;
+  }
+
+  dump(): StatusDump {
+    const { config, version, startedAt, store, host, counters, realiser } = this.#parts;
+    const states = store.list('VirtualMachineInterface').map(({ name }) => realiser.stateOf(name));
+    return {
+      host: config.host,
+      version,
+      pid: process.pid,
+      uptimeSeconds: Math.floor((Date.now() - startedAt) / 1000),
+      store: {
+        mode: config.redis === 'embedded' ? 'embedded' : 'remote',
+        connected: store.connected,
+        epoch: store.epoch,
+      },
+      datapath: {
+        running: host.alive,
+        restarts: host.restarts,
+        heartbeatAgeMs: host.silenceMs,
+        books: counters.books(),
+      },
+      networks: store.list('VirtualNetwork').length,
+      interfaces: { total: states.length, active: states.filter((state) => state?.state === 'active').length },
+      warnings: this.#warnings(),
+    };
+  }
+
+  /** What is stored and not in the datapath. */
+  pending(): WaitDump {
+    const { config, store, host, realiser } = this.#parts;
+    const pending: WaitDump['pending'][number][] = [];
+    for (const { kind, name, spec } of store.list('VirtualMachineInterface')) {
+      const state = realiser.stateOf(name);
+      if (state?.state === 'active') continue;
+      const reason = state ? state.reason : `belongs to host ${spec.host ?? config.host}, which has not reported it`;
+      pending.push({ kind, name, reason });
+    }
+    const behind = realiser.busy || host.applied < host.sent;
+    return { realised: pending.length === 0 && !behind, pending };
+  }
+
+  #warnings(): string[] {
+    const { store, host } = this.#parts;
+    const warnings = this.pending().pending.map(({ kind, name, reason }) => `${kind}/${name}: ${reason}`);
+    if (!store.connected)
+      warnings.push('the shared store is not reachable; configuration cannot change until it is back');
+    if (!host.alive) warnings.push('the datapath worker does not run; no frame is forwarded until it is back');
+    return warnings;
+  }
+}

@@ -1,0 +1,179 @@
+import type { Operator } from './agent/operator.js';
+import type { Realiser } from './agent/realiser.js';
+import { bridgeRouteDump, dropstatsDump, inetRouteDump, nexthopDump, vifDump, vrfstatsDump } from './api/dump.js';
+import type { ApplyOptions, DaemonView } from './api/view.js';
+import type {
+  BridgeRouteDump,
+  DropstatsDump,
+  InetFamily,
+  InetRouteDump,
+  NexthopDump,
+  ObjectOutcome,
+  StatusDump,
+  VifDump,
+  VrfstatsDump,
+  WaitDump,
+} from './control/dumps.js';
+import { fullName } from './control/names.js';
+import { contains, parseAddress, parsePrefix } from './control/prefix.js';
+import type { DaemonStatus } from './status.js';
+import { DROP_REASONS } from './packet/drop.js';
+import type { BridgeEntry } from './tables/bridge.js';
+import { type Counters, VIF, VRF_STAT, VRF_STATS } from './tables/counters.js';
+import { countReferences, type References } from './tables/references.js';
+import type { Tables } from './tables/tables.js';
+import type { Vif } from './tables/vif.js';
+import { formatIpv4, formatIpv6, formatMac, parseMac } from './wire/addr.js';
+import { get32 } from './wire/bytes.js';
+
+/** What the view shows of the rest of the daemon. */
+export interface ViewParts {
+  readonly tables: Tables;
+  readonly counters: Counters;
+  readonly realiser: Realiser;
+  readonly operator: Operator;
+  readonly status: DaemonStatus;
+}
+
+/** What the tools may ask, answered from the agent's tables and the shared counters: nothing here disturbs the worker. */
+export class View implements DaemonView {
+  readonly #parts: ViewParts;
+
+  constructor(parts: ViewParts) {
+    this.#parts = parts;
+  }
+
+  *vifs(): Generator<VifDump> {
+    const references = countReferences(this.#parts.tables);
+    for (const vif of this.#parts.tables.vifs.entries()) yield this.#vifDump(vif, references);
+  }
+
+  vif(id: number): VifDump | undefined {
+    const vif = this.#parts.tables.vifs.get(id);
+    return vif && this.#vifDump(vif, countReferences(this.#parts.tables));
+  }
+
+  vifDrops(id: number): DropstatsDump | undefined {
+    const { tables, counters } = this.#parts;
+    if (!tables.vifs.get(id)) return undefined;
+    return dropstatsDump(DROP_REASONS.map((_, reason) => counters.vifDrops(id, reason)));
+  }
+
+  *nexthops(): Generator<NexthopDump> {
+    const { tables } = this.#parts;
+    const references = countReferences(tables);
+    for (const { record } of tables.nexthops.entries()) yield nexthopDump(record, references.nexthop(record.id));
+  }
+
+  nexthop(id: number): NexthopDump | undefined {
+    const { tables } = this.#parts;
+    const nexthop = tables.nexthops.get(id);
+    return nexthop && nexthopDump(nexthop.record, countReferences(tables).nexthop(id));
+  }
+
+  inetRoutes(vrf: number, family: InetFamily): Iterable<InetRouteDump> | undefined {
+    const table = this.#parts.tables.vrfs[vrf]?.[family];
+    if (!table) return undefined;
+    const format = family === 'inet' ? (b: Uint8Array) => formatIpv4(get32(b, 0)) : (b: Uint8Array) => formatIpv6(b);
+    return (function* () {
+      for (const { address, slotLength, route } of table.slots()) {
+        yield inetRouteDump(route.record, { prefix: format(address), length: slotLength });
+      }
+    })();
+  }
+
+  inetRoute(vrf: number, family: InetFamily, address: string, length: number): InetRouteDump | undefined {
+    const table = this.#parts.tables.vrfs[vrf]?.[family];
+    if (!table) return undefined;
+    const wanted = parseAddress(address);
+    const covering = [...table.records()].filter(
+      (route) => route.length <= length && contains(parsePrefix(`${route.prefix}/${route.length}`), wanted),
+    );
+    const [longest] = covering.sort((a, b) => b.length - a.length);
+    return longest ? inetRouteDump(longest) : undefined;
+  }
+
+  bridgeRoutes(vrf: number): Iterable<BridgeRouteDump> | undefined {
+    const { tables } = this.#parts;
+    if (!tables.vrfs[vrf]) return undefined;
+    const dump = (entry: BridgeEntry): BridgeRouteDump => this.#bridgeDump(entry);
+    return (function* () {
+      for (const entry of tables.bridge.entries(vrf)) yield dump(entry);
+    })();
+  }
+
+  bridgeRoute(vrf: number, mac: string): BridgeRouteDump | undefined {
+    const { bridge } = this.#parts.tables;
+    const slot = bridge.find(vrf, parseMac(mac), 0);
+    const entry = [...bridge.entries(vrf)].find(({ index }) => index === slot);
+    return entry && this.#bridgeDump(entry);
+  }
+
+  dropstats(): DropstatsDump {
+    return dropstatsDump(DROP_REASONS.map((_, reason) => this.#parts.counters.totalDrops(reason)));
+  }
+
+  *vrfstats(): Generator<VrfstatsDump> {
+    for (const vrf of this.#parts.tables.vrfs) {
+      const dump = vrf && this.vrfstatsOf(vrf.record.id);
+      if (dump) yield dump;
+    }
+  }
+
+  vrfstatsOf(vrf: number): VrfstatsDump | undefined {
+    const { tables, counters } = this.#parts;
+    if (!tables.vrfs[vrf]) return undefined;
+    const at = counters.vrfAt(vrf);
+    return vrfstatsDump(vrf, Object.fromEntries(VRF_STATS.map((stat) => [stat, counters.words[at + VRF_STAT[stat]]])));
+  }
+
+  status(): StatusDump {
+    return this.#parts.status.dump();
+  }
+
+  apply(documents: readonly unknown[], options: ApplyOptions): Promise<readonly ObjectOutcome[]> {
+    return this.#parts.operator.apply(documents, options);
+  }
+
+  remove(documents: readonly unknown[]): Promise<readonly ObjectOutcome[]> {
+    return this.#parts.operator.remove(documents);
+  }
+
+  /** The stored objects, interfaces of this host with what became of them. */
+  async objects(kind?: string, name?: string): Promise<readonly unknown[]> {
+    const { operator, realiser } = this.#parts;
+    const objects = operator.objects(kind, name).map((object) => {
+      if (object.kind !== 'VirtualMachineInterface') return object;
+      return { ...object, status: { ...object.status, ...realiser.stateOf(fullName(object.metadata)) } };
+    });
+    return Promise.resolve(objects);
+  }
+
+  pending(): WaitDump {
+    return this.#parts.status.pending();
+  }
+
+  onProgress(callback: () => void): () => void {
+    return this.#parts.realiser.onRun(callback);
+  }
+
+  #vifDump(vif: Vif, references: References): VifDump {
+    const { counters, realiser } = this.#parts;
+    const at = counters.vifAt(vif.id);
+    const word = (name: keyof typeof VIF): number => counters.words[at + VIF[name]];
+    return vifDump(vif.record, {
+      ref: references.vif(vif.id),
+      vmi: realiser.nameOf(vif.id) ?? null,
+      rx: { packets: word('rxPackets'), bytes: word('rxBytes'), errors: word('rxErrors') },
+      tx: { packets: word('txPackets'), bytes: word('txBytes'), errors: word('txErrors') },
+      drops: counters.vifDropSum(vif.id),
+      kernelDrops: word('kernelDrops'),
+      superFrames: { rx: word('rxSuperFrames'), tx: word('txSuperFrames') },
+    });
+  }
+
+  #bridgeDump(entry: BridgeEntry): BridgeRouteDump {
+    const { counters } = this.#parts;
+    return bridgeRouteDump({ ...entry, mac: formatMac(entry.mac) }, counters.words[counters.bridgeAt(entry.index)]);
+  }
+}
