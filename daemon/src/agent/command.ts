@@ -13,11 +13,14 @@ export type Run = (command: readonly string[], input?: string) => Promise<Outcom
 /** iproute2 and nft answer within milliseconds; one that hangs is ended after so long. */
 const TIMEOUT_MS = 30_000;
 
+/** System programs come before what the caller's PATH may hold under the same name (a script of npm has `nft` of another kind). */
+const PATH = `/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin:${process.env['PATH'] ?? ''}`;
+
 /** Runs real programs. */
 export const runCommand: Run = (command, input = '') =>
   new Promise((resolve, reject) => {
     const [program, ...args] = command;
-    const child = spawn(program, args, { stdio: 'pipe', timeout: TIMEOUT_MS });
+    const child = spawn(program, args, { stdio: 'pipe', timeout: TIMEOUT_MS, env: { ...process.env, PATH } });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));

@@ -1,5 +1,8 @@
 import type { Run } from './command.js';
 
+/** The words of one `ip` command. */
+export type Words = readonly (string | number)[];
+
 /**
  * Commands for `ip -batch`, each given on behalf of somebody. One process carries out all of them in order; a command that fails
  * does not keep the ones behind it from being tried, and is told to the one it was for.
@@ -22,7 +25,8 @@ export class IpBatch<Owner> {
     if (this.empty) return failures;
     const ip = ['ip', '-force', '-batch', '-'];
     const command = netns === undefined ? ip : ['nsenter', `--net=${netns}`, ...ip];
-    const { code, stderr } = await run(command, this.#lines.map(({ text }) => `${text}\n`).join(''));
+    const input = this.#lines.map(({ text }) => `${text}\n`).join('');
+    const { code, stderr } = await run(command, input).catch((error: unknown) => ({ code: -1, stderr: String(error) }));
     for (const { line, reason } of failedLines(stderr)) {
       const { owner, text } = this.#lines[line - 1];
       if (!failures.has(owner)) failures.set(owner, new Error(`ip ${text}: ${reason}`));
@@ -31,6 +35,34 @@ export class IpBatch<Owner> {
       const error = new Error(`${command.join(' ')}: ${stderr.trim() || `exit code ${code}`}`);
       for (const { owner } of this.#lines) failures.set(owner, error);
     }
+    return failures;
+  }
+}
+
+/** Processes at work in namespaces at a time. */
+const PARALLEL = 4;
+
+/** Batches for several namespaces, one process each. */
+export class NamespaceBatches<Owner> {
+  readonly #batches = new Map<string, IpBatch<Owner>>();
+
+  /** Appends commands for the namespace of this file. */
+  add(netns: string, owner: Owner, commands: readonly Words[]): void {
+    const batch = this.#batches.get(netns) ?? new IpBatch<Owner>();
+    this.#batches.set(netns, batch);
+    for (const words of commands) batch.add(owner, ...words);
+  }
+
+  async run(run: Run): Promise<Map<Owner, Error>> {
+    const failures = new Map<Owner, Error>();
+    const waiting = [...this.#batches].filter(([, batch]) => !batch.empty).reverse();
+    const work = async (): Promise<void> => {
+      for (let next = waiting.pop(); next; next = waiting.pop()) {
+        const [netns, batch] = next;
+        for (const [owner, error] of await batch.run(run, netns)) failures.set(owner, error);
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL }, work));
     return failures;
   }
 }

@@ -8,34 +8,40 @@
  */
 import type { Run } from './command.js';
 
-const TABLE = { family: 'netdev', name: 'vrouterd' } as const;
-const chainOf = (device: string) => ({ family: TABLE.family, table: TABLE.name, name: device });
+const TABLE = 'netdev vrouterd';
 
 /** Drops every frame that arrives at these devices behind the packet sockets. Rejects when one of them does not exist. */
 export async function dropIngress(devices: readonly string[], run: Run): Promise<void> {
   if (devices.length === 0) return;
-  const hook = { type: 'filter', hook: 'ingress', prio: -500, policy: 'drop' };
   await nft(run, [
-    { add: { table: TABLE } },
-    ...devices.map((dev) => ({ add: { chain: { ...chainOf(dev), ...hook, dev } } })),
+    `add table ${TABLE}`,
+    ...devices.map(
+      (device) =>
+        `add chain ${chainOf(device)} { type filter hook ingress device "${device}" priority -500; policy drop; }`,
+    ),
   ]);
 }
 
 /** Takes the chains of these devices back, whether or not the devices or the chains exist; with the last one goes the table. */
 export async function allowIngress(devices: readonly string[], run: Run): Promise<void> {
   if (devices.length === 0) return;
-  await nft(run, [
-    { add: { table: TABLE } },
-    ...devices.flatMap((device) => [{ add: { chain: chainOf(device) } }, { delete: { chain: chainOf(device) } }]),
+  const left = await nft(run, [
+    `add table ${TABLE}`,
+    // Deleting what does not exist is an error, adding what does is none.
+    ...devices.flatMap((device) => [`add chain ${chainOf(device)}`, `delete chain ${chainOf(device)}`]),
+    `list table ${TABLE}`,
   ]);
-  const listing = await nft(run, [{ list: { table: TABLE } }]);
-  const { nftables } = JSON.parse(listing) as { nftables: readonly Readonly<Record<string, unknown>>[] };
-  if (!nftables.some((item) => 'chain' in item)) await nft(run, [{ delete: { table: TABLE } }]);
+  if (!/\bchain\b/.test(left)) await nft(run, [`delete table ${TABLE}`]);
 }
 
-async function nft(run: Run, commands: readonly unknown[]): Promise<string> {
-  // In JSON, as the grammar of nft's own language has no way to quote the name of a chain.
-  const { code, stdout, stderr } = await run(['nft', '-j', '-f', '-'], JSON.stringify({ nftables: commands }));
+/** Names of chains begin with a letter, and hold no more than letters, digits and `/ _ . -`. */
+function chainOf(device: string): string {
+  const escaped = device.replace(/[^\w.-]/g, (character) => `/${character.charCodeAt(0).toString(16)}`);
+  return `${TABLE} port-${escaped}`;
+}
+
+async function nft(run: Run, commands: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(['nft', '-f', '-'], commands.map((command) => `${command}\n`).join(''));
   if (code !== 0) throw new Error(`nft: ${stderr.trim() || `exit code ${code}`}`);
   return stdout;
 }

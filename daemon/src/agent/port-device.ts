@@ -1,12 +1,11 @@
 import type { Attach } from '../control/virtual-machine-interface.js';
-import { canBeGivenToIp } from './ip-batch.js';
+import { type Words, canBeGivenToIp } from './ip-batch.js';
 import type { Kernel, Link } from './kernel.js';
 import {
   NO_COMMANDS,
   type PortPlan,
   type PortSpec,
   type Seen,
-  type Words,
   isOurs,
   nothing,
   ownLink,

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Attach } from '../control/virtual-machine-interface.js';
+import type { Words } from './ip-batch.js';
 import type { Kernel, Link } from './kernel.js';
 import {
   NO_COMMANDS,
   type PortPlan,
   type PortSpec,
   type Seen,
-  type Words,
   deleteLink,
   isOurs,
   netnsFile,

@@ -1,4 +1,5 @@
 import type { Attach } from '../control/virtual-machine-interface.js';
+import type { Words } from './ip-batch.js';
 import type { Kernel, Link } from './kernel.js';
 
 /** How a guest is to be connected. */
@@ -19,9 +20,6 @@ export interface PortSpec {
 export type OpenPort =
   | { readonly kind: 'tap'; readonly fd: number; readonly vnetHeader: boolean }
   | { readonly kind: 'packet'; readonly ifindex: number; readonly vnetHeader: boolean };
-
-/** The words of one `ip` command. */
-export type Words = readonly (string | number)[];
 
 /** What it takes to have a port, in the order in which it is done for all ports at once. An empty list or `null` is nothing to do. */
 export interface PortPlan {

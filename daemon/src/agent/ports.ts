@@ -16,7 +16,7 @@
 import type { Logger } from 'pino';
 import { type Account, accountNumbers } from './accounts.js';
 import type { Run } from './command.js';
-import { IpBatch } from './ip-batch.js';
+import { IpBatch, NamespaceBatches, type Words } from './ip-batch.js';
 import { allowIngress, dropIngress } from './isolation.js';
 import type { Kernel } from './kernel.js';
 import { giveBack, planDevice } from './port-device.js';
@@ -26,7 +26,6 @@ import {
   type PortPlan,
   type PortSpec,
   Seen,
-  type Words,
   byName,
   deleteLink,
   isOurs,
@@ -41,9 +40,6 @@ export interface PortsDeps {
   readonly kernel: Kernel;
   readonly log: Pick<Logger, 'info' | 'warn'>;
 }
-
-/** Processes that configure namespaces at a time. */
-const PARALLEL = 4;
 
 export class Ports {
   readonly #deps: PortsDeps;
@@ -86,7 +82,7 @@ export class Ports {
     const { run, kernel, log } = this.#deps;
     const seen = new Seen(kernel);
     const host = new IpBatch<string>();
-    const guests = new GuestBatches<string>();
+    const guests = new NamespaceBatches<string>();
     for (const { device, attach } of ports) {
       letGo(this.#held, device, kernel);
       const link = seen.host.get(device);
@@ -95,7 +91,7 @@ export class Ports {
       else if (ours) host.add(device, ...deleteLink(device));
       else if (attach.type === 'netns') {
         const inner = linkInside(seen, attach);
-        if (inner && isOurs(inner, device)) guests.add(attach.netns, device, [deleteLink(attach.ifName)]);
+        if (inner && isOurs(inner, device)) guests.add(netnsFile(attach.netns), device, [deleteLink(attach.ifName)]);
       }
       log.info({ device }, 'port removed');
     }
@@ -113,8 +109,7 @@ class Round {
   readonly #deps: PortsDeps;
   readonly #held: HeldTaps;
   readonly #results = new Map<number, OpenPort | Error>();
-  readonly #undoHost = new IpBatch<PortPlan>();
-  readonly #undoGuests = new GuestBatches<PortPlan>();
+  readonly #abandoned: PortPlan[] = [];
   #plans: readonly PortPlan[] = [];
 
   constructor(deps: PortsDeps, held: HeldTaps) {
@@ -138,9 +133,30 @@ class Round {
     await this.#inGuests((plan) => plan.configure);
     const links = byName(this.#deps.kernel.links());
     this.#each((plan) => this.#results.set(plan.spec.vifId, plan.finish(links)));
-    await this.#undoHost.run(this.#deps.run);
-    await this.#undoGuests.run(this.#deps.run);
+    await this.#undo();
     return this.#results;
+  }
+
+  /** Takes back what was made for the ports that failed. */
+  async #undo(): Promise<void> {
+    const { run, kernel } = this.#deps;
+    if (this.#abandoned.length === 0) return;
+    const host = new IpBatch<PortPlan>();
+    const guests = new NamespaceBatches<PortPlan>();
+    for (const plan of this.#abandoned) {
+      const commands = plan.abandon();
+      for (const words of commands.host) host.add(plan, ...words);
+      if (plan.netns !== null) guests.add(plan.netns, plan, commands.guest);
+    }
+    // What cannot be deleted was not made.
+    await host.run(run);
+    await guests.run(run);
+    const links = byName(kernel.links());
+    const devices = this.#abandoned.flatMap(({ isolate }) => isolate ?? []);
+    await allowIngress(
+      devices.filter((device) => !links.has(device)),
+      run,
+    );
   }
 
   async #look(specs: readonly PortSpec[]): Promise<void> {
@@ -173,8 +189,11 @@ class Round {
           return planDevice(spec, attach, seen, kernel, addresses);
       }
     };
+    const devices = new Set<string>();
     this.#plans = specs.flatMap((spec) => {
       try {
+        if (devices.has(spec.device)) throw new Error(`two ports ask for the device ${spec.device}; rename one`);
+        devices.add(spec.device);
         return [plan(spec)];
       } catch (error) {
         this.#failed(spec, error);
@@ -213,7 +232,7 @@ class Round {
 
   /** Runs commands of every plan in the namespace of its guest. */
   async #inGuests(commands: (plan: PortPlan) => readonly Words[]): Promise<void> {
-    const batches = new GuestBatches<PortPlan>();
+    const batches = new NamespaceBatches<PortPlan>();
     this.#each((plan) => {
       if (plan.netns !== null) batches.add(plan.netns, plan, commands(plan));
     });
@@ -237,9 +256,7 @@ class Round {
     if (failures.size === 0) return;
     this.#plans = this.#plans.filter((plan) => !failures.has(plan));
     for (const [plan, error] of failures) {
-      const { host, guest } = plan.abandon();
-      for (const words of host) this.#undoHost.add(plan, ...words);
-      if (plan.netns !== null) this.#undoGuests.add(plan.netns, plan, guest);
+      this.#abandoned.push(plan);
       this.#failed(plan.spec, error);
     }
   }
@@ -248,31 +265,6 @@ class Round {
     const error = cause instanceof Error ? cause : new Error(String(cause));
     this.#deps.log.warn({ device, err: error }, 'port not ready');
     this.#results.set(vifId, error);
-  }
-}
-
-/** Commands for several namespaces. */
-class GuestBatches<Owner> {
-  readonly #batches = new Map<string, IpBatch<Owner>>();
-
-  add(netns: string, owner: Owner, commands: readonly Words[]): void {
-    const file = netnsFile(netns);
-    const batch = this.#batches.get(file) ?? new IpBatch<Owner>();
-    this.#batches.set(file, batch);
-    for (const words of commands) batch.add(owner, ...words);
-  }
-
-  async run(run: Run): Promise<Map<Owner, Error>> {
-    const failures = new Map<Owner, Error>();
-    const waiting = [...this.#batches].filter(([, batch]) => !batch.empty).reverse();
-    const work = async (): Promise<void> => {
-      for (let next = waiting.pop(); next; next = waiting.pop()) {
-        const [netns, batch] = next;
-        for (const [owner, error] of await batch.run(run, netns)) failures.set(owner, error);
-      }
-    };
-    await Promise.all(Array.from({ length: PARALLEL }, work));
-    return failures;
   }
 }
 
