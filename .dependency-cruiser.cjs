@@ -24,7 +24,12 @@ module.exports = {
         pathNot: [`^daemon/src/(${[folder, ...targets].join('|')})/`, ...(also[folder] ? [also[folder]] : [])],
       },
     })),
-    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-circular',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     {
       name: 'native-shims-only-from-io-and-agent',
       severity: 'error',

@@ -35,6 +35,7 @@ const AUDIT = '*/10 * * * * *';
 const NAMESPACE_LOOKS_MS = [30, 300, 1500];
 const NAMESPACES = '/run/netns';
 const DEFAULT_UNDERLAY_MTU = 1500;
+const FIRST_IDS = { vif: VIF_ID.firstVirtual, vrf: 1, nexthop: NH_ID.firstDynamic } as const;
 
 export interface Daemon {
   stop(): Promise<void>;
@@ -67,53 +68,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   const startedAt = Date.now();
   takeStateDir(config.stateDir, undo);
   const store = await startStore(config, version, log, undo);
-
-  const counters = mapCounters(config.api.socket);
-  const tables = new Tables();
-  const ids = new Ids(join(config.stateDir, 'ids.jsonl'), {
-    vif: VIF_ID.firstVirtual,
-    vrf: 1,
-    nexthop: NH_ID.firstDynamic,
-  });
-  const host: WorkerHost = new WorkerHost({
-    start: { countersPath: countersPath(config.api.socket), options: datapathOptions(config) },
-    counters,
-    log,
-    snapshot: () => snapshot(tables),
-    onFrames: (ring) => {
-      answerAll(ring, host, realiser);
-    },
-    onPortLost: (vif, reason) => {
-      log.warn({ vif, reason }, 'port lost');
-      realiser.portLost(vif, reason);
-    },
-  });
-  const reconciler = new Reconciler(tables, (changes) => host.change(changes));
-  const ports = new Ports({ run: runCommand, kernel, log });
-  const realiser: Realiser = new Realiser({
-    host: config.host,
-    plan: hostPlan(config),
-    ids,
-    reconciler,
-    ports,
-    datapath: {
-      attach: (vif, port) => {
-        host.attach(handleOf(vif, port));
-      },
-      detach: (vif) => {
-        host.detach(vif);
-      },
-      forget: (vif) => {
-        host.change([{ table: 'vif', op: 'delete', id: vif }]);
-      },
-    },
-    log,
-  });
-  reconciler.reconcile('host', FIXED);
-  host.start();
-  undo.push(() => host.stop());
-  undo.push(() => realiser.settled());
-
+  const { tables, counters, host, realiser } = startForwarding(config, log, undo);
   store.watch((change) => {
     realiser.onChange(change);
   });
@@ -124,13 +79,64 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   });
   undo.push(() => audit.destroy());
 
-  const operator = new Operator({ store, host: config.host, deviceProblem: (device, attach) => deviceProblem(device, attach, kernel) });
+  const operator = new Operator({
+    store,
+    host: config.host,
+    deviceProblem: (device, attach) => deviceProblem(device, attach, kernel),
+  });
   const status = new DaemonStatus({ config, version, startedAt, store, host, counters, realiser });
   const view = new View({ tables, counters, realiser, operator, status });
   const api = await startApi(view, { socket: config.api.socket, ...metricsAddress(config) }, log);
   undo.push(() => api.close());
   keepWatchdog(host, undo);
   log.info({ socket: config.api.socket, stateDir: config.stateDir }, 'ready');
+}
+
+interface Forwarding {
+  readonly tables: Tables;
+  readonly counters: Counters;
+  readonly host: WorkerHost;
+  readonly realiser: Realiser;
+}
+
+/** Starts the worker, and what turns configuration into its tables and ports. */
+function startForwarding(config: Config, log: Logger, undo: Undo): Forwarding {
+  const counters = mapCounters(config.api.socket);
+  const tables = new Tables();
+  const host: WorkerHost = new WorkerHost({
+    start: { countersPath: countersPath(config.api.socket), options: datapathOptions(config) },
+    counters,
+    log,
+    snapshot: () => snapshot(tables),
+    onFrames: (ring) => {
+      answerAll(ring, host, realiser);
+    },
+    onPortLost: (vif, reason) => {
+      realiser.portLost(vif, reason);
+    },
+  });
+  const reconciler = new Reconciler(tables, (changes) => host.change(changes));
+  const ports = new Ports({ run: runCommand, kernel, log });
+  const realiser: Realiser = new Realiser({
+    host: config.host,
+    plan: hostPlan(config),
+    ids: new Ids(join(config.stateDir, 'ids.jsonl'), FIRST_IDS),
+    reconciler,
+    ports,
+    datapath: {
+      attach: (vif, port) => host.attach(handleOf(vif, port)),
+      detach: (vif) => {
+        host.detach(vif);
+      },
+      forget: (vif) => host.change([{ table: 'vif', op: 'delete', id: vif }]),
+    },
+    log,
+  });
+  reconciler.reconcile('host', FIXED);
+  host.start();
+  undo.push(() => host.stop());
+  undo.push(() => realiser.settled());
+  return { tables, counters, host, realiser };
 }
 
 /** Makes the state directory and locks it: two daemons must never share one. */
@@ -213,7 +219,7 @@ function watchLinks(realiser: Realiser, undo: Undo): void {
     if (event.type === 'dellink') {
       const vif = realiser.vifOfDevice(event.name);
       if (vif !== undefined) realiser.portLost(vif, `its device ${event.name} was deleted`);
-    } else if (realiser.incomplete) {
+    } else if (event.type === 'newlink' && realiser.waitsFor(event.name)) {
       realiser.schedule();
     }
   });

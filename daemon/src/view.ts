@@ -89,7 +89,7 @@ export class View implements DaemonView {
     const covering = [...table.records()].filter(
       (route) => route.length <= length && contains(parsePrefix(`${route.prefix}/${route.length}`), wanted),
     );
-    const [longest] = covering.sort((a, b) => b.length - a.length);
+    const longest = covering.sort((a, b) => b.length - a.length).at(0);
     return longest ? inetRouteDump(longest) : undefined;
   }
 

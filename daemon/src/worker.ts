@@ -75,7 +75,8 @@ function publishPortCounters(): void {
     counters.words[to + VIF.rxErrors] += io.portCounters[from + PORT.rxErrors] - vif.rxErrorsSeen;
     vif.kernelDropsSeen = io.portCounters[from + PORT.kernelDrops];
     vif.rxErrorsSeen = io.portCounters[from + PORT.rxErrors];
-    if (io.portCounters[from + PORT.gone] === 1) tell({ kind: 'portLost', vif: vif.id, reason: 'its device was deleted' });
+    if (io.portCounters[from + PORT.gone] === 1)
+      tell({ kind: 'portLost', vif: vif.id, reason: 'its device was deleted' });
   }
 }
 

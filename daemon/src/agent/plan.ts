@@ -110,7 +110,7 @@ export function guestConfig(network: NetworkObject, vmi: InterfaceObject, host: 
 
 function dhcpConfig(network: NetworkObject, vmi: InterfaceObject, host: HostPlan): DhcpConfig | null {
   const address = vmi.status.addresses.find((candidate) => !candidate.includes(':'));
-  const [subnet] = address === undefined ? [] : subnetsOf(network, { status: { addresses: [address] } });
+  const subnet = address === undefined ? undefined : subnetsOf(network, { status: { addresses: [address] } }).at(0);
   if (address === undefined || subnet === undefined) return null;
   const { range, gateway, serviceAddress } = addressPlan(subnet);
   return {

@@ -76,7 +76,8 @@ export class Realiser {
   readonly #compiled = new Map<string, string>();
   readonly #guests = new Map<number, GuestConfig>();
   #running: Promise<void> | null = null;
-  #again = false;
+  /** Whether something changed since the last run began. */
+  #outdated = false;
   #swept = false;
   readonly #listeners = new Set<() => void>();
 
@@ -99,12 +100,10 @@ export class Realiser {
 
   /** Asks for a run: after a change, or when a port that failed may now succeed. */
   schedule(): void {
-    if (this.#running) {
-      this.#again = true;
-      return;
-    }
-    this.#running = this.#runAll().finally(() => {
+    this.#outdated = true;
+    this.#running ??= this.#runAll().finally(() => {
       this.#running = null;
+      if (this.#outdated) this.schedule();
       for (const listener of [...this.#listeners]) listener();
     });
   }
@@ -144,6 +143,13 @@ export class Realiser {
     return undefined;
   }
 
+  /** Whether an interface waits for this device, which others make. */
+  waitsFor(device: string): boolean {
+    return [...this.#realised.values()].some(
+      ({ spec, error }) => error !== undefined && spec.attach.type === 'device' && spec.device === device,
+    );
+  }
+
   guestOf(vif: number): GuestConfig | undefined {
     return this.#guests.get(vif);
   }
@@ -167,8 +173,7 @@ export class Realiser {
   }
 
   async #runAll(): Promise<void> {
-    do {
-      this.#again = false;
+    while (this.#beginRun()) {
       // Lets the changes of one event arrive before any of them is worked off.
       await new Promise((resolve) => setImmediate(resolve));
       try {
@@ -176,7 +181,13 @@ export class Realiser {
       } catch (error) {
         this.#parts.log.warn({ err: error }, 'could not realise the configuration');
       }
-    } while (this.#again);
+    }
+  }
+
+  #beginRun(): boolean {
+    const outdated = this.#outdated;
+    this.#outdated = false;
+    return outdated;
   }
 
   async #run(): Promise<void> {

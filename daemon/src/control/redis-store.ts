@@ -22,7 +22,7 @@ const RETRY_MS = { first: 50, most: 2_000 } as const;
 const CATCH_UP_MS = 5_000;
 
 /** What a host says of itself while it lives. `incarnation` is another one each time its daemon starts. */
-export interface HostLease {
+interface HostLease {
   readonly name: string;
   readonly tunnelAddress: string | null;
   readonly encapsulations: readonly string[];

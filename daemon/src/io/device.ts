@@ -43,9 +43,8 @@ export const CTL = { woken: 0, failed: 1, words: 8 } as const;
 
 export const HEADROOM = 256;
 export const VNET_LEN = 10;
-/** Frames a step reads at most, and at most from one port. */
+/** Frames a step reads at most. */
 export const RX_BATCH = 64;
-export const RX_QUOTA = 32;
 /** Frames that can wait in `tx`. */
 export const TX_QUEUE = 512;
 /** Longest frame: a 64 KB super-frame and its Ethernet header with two VLAN tags. */

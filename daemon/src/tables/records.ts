@@ -5,7 +5,7 @@
 
 /** Kinds of virtual interface (tf-vrouter include/vr_interface.h). */
 export const VIF_TYPE = { host: 0, agent: 1, physical: 2, virtual: 3 } as const;
-export type VifType = (typeof VIF_TYPE)[keyof typeof VIF_TYPE];
+type VifType = (typeof VIF_TYPE)[keyof typeof VIF_TYPE];
 
 /** Interface flags; the bit values are those `vif` prints as letters (tf-vrouter include/vr_interface.h). */
 export const VIF_FLAG = {

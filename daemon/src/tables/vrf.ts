@@ -4,7 +4,7 @@ import { InetRoutes } from './inet-route.js';
 import { NH_ID, type RouteRecord, type VrfRecord } from './records.js';
 
 /** What the longest matching prefix says: the agent's record, unpacked for the fast path. */
-export class Route {
+class Route {
   readonly record: RouteRecord;
   readonly nexthop: number;
   readonly flags: number;
@@ -33,7 +33,7 @@ const NO_ROUTE: RouteRecord = {
 };
 
 /** One row of a routing table as its trie holds it. */
-export interface RouteSlot {
+interface RouteSlot {
   /** Address of the slot, 4 or 16 bytes. */
   readonly address: Uint8Array;
   readonly slotLength: number;
@@ -42,7 +42,7 @@ export interface RouteSlot {
 }
 
 /** Routes of one family: a trie of indices, and the routes they name. Index 0 is what nothing matched: discard. */
-export class RoutingTable {
+class RoutingTable {
   readonly #trie: InetRoutes;
   readonly #routes: Route[] = [new Route(NO_ROUTE)];
   readonly #free: number[] = [];

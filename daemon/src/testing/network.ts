@@ -14,7 +14,7 @@ import { Tables } from '../tables/tables.js';
 const SLOTS = { entries: 256, overflow: 64 } as const;
 
 /** The network of a test: 5.5.5.0/24 and fd00:5::/64 in VRF 7, one guest at .3 and ::3 behind vif 3, the next at .4 behind vif 4 ... */
-export const VRF = 7;
+const VRF = 7;
 export const GATEWAY_MAC = '00:00:5e:00:01:00';
 export const HOST_MAC = '0c:c4:7a:59:62:5c';
 export const macOf = (vif: number): string => `02:00:00:00:00:0${vif}`;
