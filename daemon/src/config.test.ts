@@ -1,5 +1,6 @@
+import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { ConfigError, defaultNetworkMtu, parseConfig } from './config.js';
+import { ConfigError, defaultNetworkMtu, parseConfig, readConfig } from './config.js';
 
 const FILE = '/etc/vrouterd/vrouterd.yaml';
 
@@ -12,6 +13,11 @@ test('a tunnel address is all a configuration needs', (t) => {
   t.deepEqual(config.tunnel.encapsulations, ['MPLSoUDP', 'MPLSoGRE', 'VXLAN']);
   t.deepEqual(config.datapath, { agentRate: 1000, agentBurst: 2000 });
   t.true(config.host.length > 0);
+});
+
+test('the example shows the defaults as they are', (t) => {
+  const example = readConfig(fileURLToPath(new URL('../../config/vrouterd.example.yaml', import.meta.url)));
+  t.deepEqual(example, parseConfig('{ host: alpha, tunnel: { address: 192.0.2.1 } }', FILE));
 });
 
 test('what is wrong is named with its path', (t) => {

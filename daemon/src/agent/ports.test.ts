@@ -3,7 +3,7 @@ import type { Outcome } from './command.js';
 import type { Kernel, Link } from './kernel.js';
 import { Ports, type PortSpec } from './ports.js';
 
-const log = { info: () => undefined, warn: () => undefined };
+const log = { info: () => undefined };
 const GUEST = '/run/netns/guest';
 
 const link = (name: string, ifindex: number, rest: Partial<Link> = {}): Link => ({
@@ -221,6 +221,14 @@ test('a port that fails halfway is taken back with its isolation', async (t) => 
     'nft list table netdev vrouterd',
     'nft delete table netdev vrouterd',
   ]);
+});
+
+test('isolation is renewed for what is ours', async (t) => {
+  const { done, ports } = world({
+    '': [...adopted()[''], link('eth0', 2), link('odd', 3, { alias: 'vrouterd:tap0' })],
+  });
+  await ports.renewIsolation();
+  t.deepEqual(done, ['ipv6 tap0 off', 'nft add table netdev vrouterd', DROP]);
 });
 
 test('removal deletes what is ours wherever it is, gives devices back, and minds nothing that is gone', async (t) => {

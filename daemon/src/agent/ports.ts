@@ -38,7 +38,7 @@ export type { OpenPort, PortSpec } from './port-plan.js';
 export interface PortsDeps {
   readonly run: Run;
   readonly kernel: Kernel;
-  readonly log: Pick<Logger, 'info' | 'warn'>;
+  readonly log: Pick<Logger, 'info'>;
 }
 
 export class Ports {
@@ -67,9 +67,20 @@ export class Ports {
     return this.#next(() => this.#remove(ports));
   }
 
-  /** Lets go of the TAPs held here; they stay, with their guests' configuration. */
-  close(): void {
-    for (const device of [...this.#held.keys()]) letGo(this.#held, device, this.#deps.kernel);
+  /**
+   * Puts back what isolates the ports from the host's stack: an administrator who loads a ruleset of his own takes it away. To be
+   * called every now and then.
+   */
+  renewIsolation(): Promise<void> {
+    return this.#next(async () => {
+      const { run, kernel } = this.#deps;
+      const own = kernel.links().filter((link) => isOurs(link, link.name));
+      for (const { name } of own) kernel.setIpv6Disabled(name, true);
+      await dropIngress(
+        own.map(({ name }) => name),
+        run,
+      );
+    });
   }
 
   #next<T>(work: () => Promise<T>): Promise<T> {
@@ -261,9 +272,8 @@ class Round {
     }
   }
 
-  #failed({ vifId, device }: PortSpec, cause: unknown): void {
+  #failed({ vifId }: PortSpec, cause: unknown): void {
     const error = cause instanceof Error ? cause : new Error(String(cause));
-    this.#deps.log.warn({ device, err: error }, 'port not ready');
     this.#results.set(vifId, error);
   }
 }

@@ -25,7 +25,7 @@ const ports = new Ports({
     return runCommand(command, input);
   },
   kernel,
-  log: { info: () => undefined, warn: () => undefined },
+  log: { info: () => undefined },
 });
 
 for await (const line of createInterface({ input: process.stdin })) {
