@@ -68,7 +68,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   const startedAt = Date.now();
   takeStateDir(config.stateDir, undo);
   const store = await startStore(config, version, log, undo);
-  const { tables, counters, host, realiser } = startForwarding(config, log, undo);
+  const { tables, counters, host, ports, realiser } = startForwarding(config, log, undo);
   store.watch((change) => {
     realiser.onChange(change);
   });
@@ -76,6 +76,9 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   watchLinks(realiser, undo);
   const audit = cron.schedule(AUDIT, () => {
     if (realiser.incomplete) realiser.schedule();
+    ports.renewIsolation().catch((error: unknown) => {
+      log.warn({ err: error }, 'could not isolate the ports from the host');
+    });
   });
   undo.push(() => audit.destroy());
 
@@ -96,6 +99,7 @@ interface Forwarding {
   readonly tables: Tables;
   readonly counters: Counters;
   readonly host: WorkerHost;
+  readonly ports: Ports;
   readonly realiser: Realiser;
 }
 
@@ -136,7 +140,7 @@ function startForwarding(config: Config, log: Logger, undo: Undo): Forwarding {
   host.start();
   undo.push(() => host.stop());
   undo.push(() => realiser.settled());
-  return { tables, counters, host, realiser };
+  return { tables, counters, host, ports, realiser };
 }
 
 /** Makes the state directory and locks it: two daemons must never share one. */
