@@ -1,6 +1,7 @@
 import type { Realiser } from './agent/realiser.js';
 import type { Config } from './config.js';
 import type { StatusDump, WaitDump } from './control/dumps.js';
+import { type ObjectRef, subject } from './control/schema.js';
 import type { StateStore } from './control/store.js';
 import type { Counters } from './tables/counters.js';
 import type { WorkerHost } from './worker-host.js';
@@ -49,23 +50,36 @@ export class DaemonStatus {
     };
   }
 
+  /** Calls back whenever pending() may have changed, until the returned function is called. */
+  onProgress(callback: () => void): () => void {
+    const { realiser, host } = this.#parts;
+    const ends = [realiser.onRun(callback), host.onApplied(callback)];
+    return () => {
+      for (const end of ends) end();
+    };
+  }
+
   /** What is stored and not in the datapath. */
   pending(): WaitDump {
-    const { config, store, host, realiser } = this.#parts;
-    const pending: WaitDump['pending'][number][] = [];
-    for (const { kind, name, spec } of store.list('VirtualMachineInterface')) {
-      const state = realiser.stateOf(name);
-      if (state?.state === 'active') continue;
-      const reason = state ? state.reason : `belongs to host ${spec.host ?? config.host}, which has not reported it`;
-      pending.push({ kind, name, reason });
-    }
+    const { host, realiser } = this.#parts;
+    const pending = this.#pendingInterfaces();
     const behind = realiser.busy || host.applied < host.sent;
     return { realised: pending.length === 0 && !behind, pending };
   }
 
+  #pendingInterfaces(): (ObjectRef & { readonly reason: string })[] {
+    const { config, store, realiser } = this.#parts;
+    return store.list('VirtualMachineInterface').flatMap(({ kind, name, spec }) => {
+      const state = realiser.stateOf(name);
+      if (state?.state === 'active') return [];
+      const reason = state?.reason ?? `belongs to host ${spec.host ?? config.host}, which has not reported it`;
+      return [{ kind, name, reason }];
+    });
+  }
+
   #warnings(): string[] {
     const { store, host } = this.#parts;
-    const warnings = this.pending().pending.map(({ kind, name, reason }) => `${kind}/${name}: ${reason}`);
+    const warnings = this.#pendingInterfaces().map(({ reason, ...ref }) => `${subject(ref)}: ${reason}`);
     if (!store.connected)
       warnings.push('the shared store is not reachable; configuration cannot change until it is back');
     if (!host.alive) warnings.push('the datapath worker does not run; no frame is forwarded until it is back');

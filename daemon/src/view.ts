@@ -154,7 +154,7 @@ export class View implements DaemonView {
   }
 
   onProgress(callback: () => void): () => void {
-    return this.#parts.realiser.onRun(callback);
+    return this.#parts.status.onProgress(callback);
   }
 
   #vifDump(vif: Vif, references: References): VifDump {

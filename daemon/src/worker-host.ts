@@ -41,6 +41,7 @@ export class WorkerHost {
   #startedAt = 0;
   #watch: NodeJS.Timeout | null = null;
   #stopping = false;
+  readonly #listeners = new Set<() => void>();
   restarts = 0;
 
   constructor(options: WorkerHostOptions) {
@@ -87,6 +88,12 @@ export class WorkerHost {
   }
   get applied(): number {
     return this.#options.counters.words[HEADER.applied];
+  }
+
+  /** Calls back when commands were carried out, until the returned function is called. */
+  onApplied(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Milliseconds since the worker's last sign of life. */
@@ -140,6 +147,9 @@ export class WorkerHost {
         this.#wakeFd = event.wakeFd;
         this.#wake();
         break;
+      case 'applied':
+        this.#onApplied();
+        break;
       case 'frames':
         this.#toAgent.beginTaking();
         this.#options.onFrames(this.#toAgent);
@@ -162,11 +172,15 @@ export class WorkerHost {
     }, RESTART_MS);
   }
 
-  #check(): void {
+  #onApplied(): void {
     const { applied } = this;
     while (this.#closing.length > 0 && this.#closing[0].sequence <= applied) {
       closeFd((this.#closing.shift() as { fd: number }).fd);
     }
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  #check(): void {
     if (this.#worker && this.silenceMs > SILENCE_MS) {
       this.#options.log.error({ silenceMs: this.silenceMs }, 'datapath worker shows no sign of life, ending it');
       this.#startedAt = Date.now();

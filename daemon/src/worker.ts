@@ -88,6 +88,7 @@ function apply(): boolean {
     if (!message) break;
     carryOut(message.message);
   }
+  if (left < COMMANDS_A_ROUND) tell({ kind: 'applied' });
   fromAgent.beginTaking();
   let frames = FRAMES_A_ROUND;
   for (; frames > 0; frames--) {

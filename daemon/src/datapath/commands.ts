@@ -20,6 +20,8 @@ export interface PortHandle {
 export type WorkerEvent =
   /** The worker runs; commands and frames for it are announced by writing to this event descriptor. */
   | { readonly kind: 'ready'; readonly wakeFd: number }
+  /** Commands were carried out, up to the sequence number in the counters. */
+  | { readonly kind: 'applied' }
   /** Frames wait in the ring to the agent. */
   | { readonly kind: 'frames' }
   /** A port could not be attached, or the device behind it is gone. */
