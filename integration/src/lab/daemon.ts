@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Lab } from './lab.js';
 import type { Namespace } from './namespace.js';
+import type { Document } from './topology.js';
 import { attempt, run, until, words, type Background, type Command, type Outcome, type RunOptions } from './process.js';
 
 /** Where npm puts the executables of this checkout. */
@@ -101,10 +102,20 @@ export class Daemon {
     return JSON.parse(await this.run(tool, [...words(args), '--json'])) as T;
   }
 
-  /** Applies YAML documents and waits until the datapath has realised them. */
-  async apply(yaml: string): Promise<string> {
-    const outcome = await this.run('vrouter', 'apply -f -', { input: yaml });
+  /** One object as `vrouter get` shows it. */
+  async object<T>(kind: string, name: string): Promise<T> {
+    return JSON.parse(await this.run('vrouter', ['get', kind, name, '-o', 'json'])) as T;
+  }
+
+  /** Applies resources and waits until the datapath has realised them. */
+  async apply(...documents: readonly Document[]): Promise<string> {
+    const outcome = await this.run('vrouter', 'apply -f -', { input: yaml(documents) });
     await this.run('vrouter', 'wait --timeout 10', { timeoutMs: 15_000 });
     return outcome;
   }
+}
+
+/** Several resources as one text; JSON is YAML. */
+export function yaml(documents: readonly Document[]): string {
+  return documents.map((document) => JSON.stringify(document)).join('\n---\n');
 }

@@ -1,0 +1,64 @@
+/**
+ *   ┌ a ───────────┐   ┌ host ─────────────────────┐   ┌ b ───────────┐
+ *   │ eth0 5.5.5.3 ├───┤ tapA   vrouterd      tapB ├───┤ eth0 5.5.5.4 │
+ *   └──────────────┘   │        kill -9, start     │   └──────────────┘
+ *                      └───────────────────────────┘
+ */
+import test from 'ava';
+import type { InetRouteDump, NexthopDump, VifDump } from '../../daemon/src/control/dumps.js';
+import type { Daemon } from './lab/daemon.js';
+import { inside, network, port, portOf, twoGuests } from './lab/topology.js';
+
+/** What has to be the same before and after. */
+async function identities(daemon: Daemon): Promise<unknown> {
+  const vifs = await daemon.dump<VifDump[]>('vif', '--list');
+  const nexthops = await daemon.dump<NexthopDump[]>('nh', '--list');
+  const { vif } = await portOf(daemon, 'a');
+  const routes = await daemon.dump<InetRouteDump[]>('rt', `--dump ${vif.vrf}`);
+  return {
+    vifs: vifs.map(({ id, name, type, mac, vrf, flags, vmi }) => ({ id, name, type, mac, vrf, flags, vmi })),
+    nexthops,
+    routes,
+    links: await linkIndices(daemon),
+  };
+}
+
+/** Kernel indices of the host's interfaces: one that was made anew has another. */
+async function linkIndices(daemon: Daemon): Promise<Record<string, number>> {
+  const links = JSON.parse(await daemon.namespace.run('ip -json link')) as { ifname: string; ifindex: number }[];
+  return Object.fromEntries(links.map(({ ifname, ifindex }) => [ifname, ifindex]));
+}
+
+for (const kind of ['veth', 'tap']) {
+  test(`${kind} ports survive kill -9 of the daemon: same devices, same ids, guests talk within 3 seconds`, async (t) => {
+    const { daemon, a } = await twoGuests(t, {}, { port: kind });
+    await a.ping('5.5.5.4');
+    const before = await identities(daemon);
+
+    await daemon.stop('SIGKILL');
+    t.false(await a.answers('5.5.5.4', 1));
+    const started = Date.now();
+    const restarting = daemon.start();
+    while (!(await a.answers('5.5.5.4', 1))) t.true(Date.now() - started < 20_000, 'guests never talked again');
+    const tookMs = Date.now() - started;
+    t.log(`guests talk ${tookMs} ms after the start`);
+    t.true(tookMs < 3_000);
+    await restarting;
+    t.deepEqual(await identities(daemon), before);
+  });
+}
+
+test('objects applied in another order after a restart keep their ids', async (t) => {
+  const { daemon, lab, a, b } = await twoGuests(t);
+  const before = await portOf(daemon, 'b');
+  await daemon.run('vrouter', 'delete VirtualMachineInterface a');
+  await daemon.stop();
+  await daemon.start();
+  const c = await lab.namespace('c');
+  await daemon.apply(network('blue'), port('c', 'blue', inside(c)), port('b', 'blue', inside(b)));
+  const after = await portOf(daemon, 'b');
+  t.is(after.vif.id, before.vif.id);
+  t.is((await c.dhcp()).ip, '5.5.5.3');
+  await c.ping('5.5.5.4');
+  t.is((await a.attempt('ip link show dev eth0')).code, 1);
+});
