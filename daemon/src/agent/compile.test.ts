@@ -84,6 +84,14 @@ test('a network of layer 2 has no routes, one of layer 3 stitches and bridges no
   t.is(bridge.length, 3);
 });
 
+test('the flood tree is the same in whatever order interfaces become known', (t) => {
+  const [first] = plan().interfaces;
+  const second = { ...first, vif: 9, l3Nexthop: 82, l2Nexthop: 86, mac: '02:00:00:00:00:09', addresses: ['5.5.5.4'] };
+  const tree = (interfaces: NetworkPlan['interfaces']): unknown =>
+    compileNetwork(plan({ interfaces })).nexthops.find(({ id }) => id === 89)?.members;
+  t.deepEqual(tree([second, first]), tree([first, second]));
+});
+
 test('a network with IPv6 has a gateway with a link-local address', (t) => {
   const { routes } = compileNetwork(
     plan({

@@ -163,7 +163,10 @@ function treeOf(network: NetworkPlan): NexthopRecord[] {
     ...composite,
     id: network.localTreeNexthop,
     flags: USABLE | NH_FLAG.multicast | NH_FLAG.compositeEncap,
-    members: network.interfaces.map((port) => ({ nexthop: port.l2Nexthop, label: -1 })),
+    // In an order of their own, so that the table does not change with the order in which interfaces become known.
+    members: network.interfaces
+      .map((port) => ({ nexthop: port.l2Nexthop, label: -1 }))
+      .sort((a, b) => a.nexthop - b.nexthop),
   };
   const tree: NexthopRecord = {
     ...composite,

@@ -70,8 +70,9 @@ class RoutingTable {
     return this.#routes[this.#trie.lookup(b, at)];
   }
 
-  /** Every slot of the trie, in address order. */
+  /** Every slot of the trie, in address order; a table without routes has none. */
   *slots(): IterableIterator<RouteSlot> {
+    if (this.#routes.length === 1 + this.#free.length) return;
     for (const slot of this.#trie.dump()) {
       yield { address: slot.address, slotLength: slot.slotLength, route: this.#routes[slot.value] };
     }

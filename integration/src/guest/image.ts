@@ -24,7 +24,7 @@ export const READY = 'GUEST-READY';
 
 /** First process of the guest: loads the modules in the order they were packed, then is a shell on the serial console. */
 const INIT = `#!/bin/busybox sh
-/bin/busybox mkdir -p /proc /sys /dev /tmp /etc
+/bin/busybox mkdir -p /proc /sys /dev /tmp
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
@@ -74,7 +74,7 @@ async function build(work: string, kernelPackage: string, progress: (line: strin
   progress('packing the guest: busybox, iperf3, virtio modules');
   const image = join(work, 'image');
   const root = join(work, 'root');
-  for (const directory of ['bin', 'modules', 'usr/share/udhcpc'])
+  for (const directory of ['bin', 'modules', 'etc/udhcpc'])
     await mkdir(join(root, directory), { recursive: true });
   await mkdir(image);
   const version = kernelPackage.replace('linux-image-', '');
@@ -84,7 +84,7 @@ async function build(work: string, kernelPackage: string, progress: (line: strin
   await copyFile(busybox, join(root, 'bin/busybox'));
   await symlink('busybox', join(root, 'bin/sh'));
   for (const program of PROGRAMS) await packProgram(program, root);
-  await copyFile(UDHCPC_SCRIPT, join(root, 'usr/share/udhcpc/default.script'));
+  await copyFile(UDHCPC_SCRIPT, join(root, 'etc/udhcpc/default.script'));
   await writeFile(join(root, 'init'), INIT, { mode: 0o755 });
 
   const plain = join(work, 'initrd');
