@@ -22,6 +22,7 @@ interface Native {
     maxPort: number,
     ringBytes: number,
     rxQuota: number,
+    wakeFd?: number,
   ): Handle;
   arena(device: Handle): ArrayBuffer;
   /** Offsets of rx, tx, port counters and scratch in the arena; the wake-up descriptor. */

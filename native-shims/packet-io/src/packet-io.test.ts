@@ -1,7 +1,7 @@
 import test from 'ava';
 import { native } from './native.js';
 import { PacketIo, PORT, type PacketIoOptions } from './packet-io.js';
-import { closeFd, wake } from './system.js';
+import { closeFd, createEventFd, wake } from './system.js';
 
 // The far end of a port is the other end of a socket pair that keeps message boundaries: to the device it is a TAP. What is sent
 // into it comes from a second device, whose arena the test writes.
@@ -216,6 +216,21 @@ test('a wake-up from elsewhere ends a waiting step and is told once', (t) => {
   t.is(io.step(0, 0), 0);
   t.is(io.ctl[0], 0);
   io.close();
+});
+
+test('an eventfd of the caller wakes one device after another and stays open', (t) => {
+  const wakeFd = createEventFd();
+  for (let round = 0; round < 2; round++) {
+    const io = new PacketIo({ ...small, wakeFd });
+    t.is(io.wakeFd, wakeFd);
+    wake(wakeFd);
+    t.is(io.step(0, 10_000), 0);
+    t.is(io.ctl[0], 1);
+    io.close();
+  }
+  wake(wakeFd);
+  closeFd(wakeFd);
+  t.throws(() => new PacketIo({ ...small, wakeFd }), { code: 'EBADF' });
 });
 
 test('a port whose far end is gone is not read any more, and says so', (t) => {

@@ -16,6 +16,8 @@ export interface PacketIoOptions {
   readonly ringBudgetBytes?: number;
   /** Ports are numbered from 0 to below this [4352]. */
   readonly maxPort?: number;
+  /** An eventfd of `createEventFd` that ends a waiting step. The caller closes it, after this device [one of its own]. */
+  readonly wakeFd?: number;
 }
 
 /** Words of `portCounters`, `words` for each port. */
@@ -51,11 +53,11 @@ export class PacketIo {
   readonly scratchLength: number;
   /** PORT.words numbers per port, from attach on. */
   readonly portCounters: Float64Array;
-  /** An eventfd that ends a waiting step; other threads pass it to `wake`. Valid until close. */
+  /** The eventfd that ends a waiting step; other threads pass it to `wake`. Valid until close, or as long as the caller's own. */
   readonly wakeFd: number;
   readonly #device: Handle;
 
-  /** Throws EINVAL on sizes out of range (the whole arena must stay below 2 GiB), ENOMEM, EMFILE. */
+  /** Throws EINVAL on sizes out of range (the whole arena must stay below 2 GiB), ENOMEM, EMFILE; EBADF on a bad `wakeFd`. */
   constructor(options: PacketIoOptions = {}) {
     const rxSlots = options.rxSlots ?? 64;
     const txQueue = options.txQueue ?? 512;
@@ -69,6 +71,7 @@ export class PacketIo {
       maxPort,
       options.ringBudgetBytes ?? 256 << 20,
       options.rxQuota ?? 32,
+      options.wakeFd,
     );
     this.arena = native.arena(this.#device);
     const [rxAt, txAt, countersAt, scratchAt, wakeFd] = native.layout(this.#device);

@@ -24,6 +24,12 @@ class Arguments {
 
   bool bad() const { return bad_; }
 
+  /** Whether an argument that may be left out is there. */
+  bool has(size_t index) {
+    napi_valuetype type = napi_undefined;
+    return index < count_ && napi_typeof(env_, values_[index], &type) == napi_ok && type != napi_undefined;
+  }
+
   /** An integer in [0, 2^32). */
   uint32_t uint32(size_t index) {
     const double value = number(index);

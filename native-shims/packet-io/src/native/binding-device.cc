@@ -38,10 +38,11 @@ napi_value create(napi_env env, napi_callback_info info) {
   sizes.ports = args.uint32(4);
   sizes.ringBytes = args.uint32(5);
   const uint32_t rxQuota = args.uint32(6);
+  const int wakeFd = args.has(7) ? args.positive(7) : -1;
   if (args.bad()) return nullptr;
 
   auto handle = std::make_unique<Handle>();
-  if (const Failure failure = Device::create(sizes, rxQuota, &handle->device)) return throwFailure(env, failure);
+  if (const Failure failure = Device::create(sizes, rxQuota, wakeFd, &handle->device)) return throwFailure(env, failure);
   napi_value value;
   const auto finalize = [](napi_env, void *data, void *) { delete static_cast<Handle *>(data); };
   if (napi_create_external(env, handle.get(), finalize, nullptr, &value) != napi_ok) return nullptr;

@@ -24,12 +24,12 @@ Failure setNonBlocking(int fd) {
 
 }  // namespace
 
-Failure Device::create(const ArenaSizes &sizes, uint32_t rxQuota, std::unique_ptr<Device> *out) {
+Failure Device::create(const ArenaSizes &sizes, uint32_t rxQuota, int wakeFd, std::unique_ptr<Device> *out) {
   if (rxQuota == 0) return {EINVAL, "rxQuota"};
   std::shared_ptr<Arena> arena;
   if (const Failure failure = Arena::create(sizes, &arena)) return failure;
   std::unique_ptr<Device> device(new Device(std::move(arena), rxQuota));
-  if (const Failure failure = device->poller_.open()) return failure;
+  if (const Failure failure = device->poller_.open(wakeFd)) return failure;
   *out = std::move(device);
   return {};
 }

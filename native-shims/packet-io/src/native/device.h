@@ -18,7 +18,8 @@ class Device {
   ~Device();
   Device(const Device &) = delete;
   Device &operator=(const Device &) = delete;
-  static Failure create(const ArenaSizes &sizes, uint32_t rxQuota, std::unique_ptr<Device> *out);
+  /** `wakeFd`: an eventfd of the caller's that ends a waiting step and outlives the device; -1: one of its own. */
+  static Failure create(const ArenaSizes &sizes, uint32_t rxQuota, int wakeFd, std::unique_ptr<Device> *out);
 
   /**
    * Sends the first `queued` tx descriptors, then reads frames, waiting at most `timeoutMs` when none is there. Returns how many

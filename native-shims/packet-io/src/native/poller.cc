@@ -5,15 +5,16 @@
 #include <unistd.h>
 
 Poller::~Poller() {
-  if (wakeFd_ >= 0) close(wakeFd_);
+  if (ownsWakeFd_) close(wakeFd_);
   if (epollFd_ >= 0) close(epollFd_);
 }
 
-Failure Poller::open() {
+Failure Poller::open(int wakeFd) {
   epollFd_ = epoll_create1(EPOLL_CLOEXEC);
   if (epollFd_ < 0) return {errno, "epoll_create1"};
-  wakeFd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  wakeFd_ = wakeFd >= 0 ? wakeFd : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wakeFd_ < 0) return {errno, "eventfd"};
+  ownsWakeFd_ = wakeFd < 0;
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = WAKE;

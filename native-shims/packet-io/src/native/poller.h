@@ -19,7 +19,8 @@ class Poller {
   Poller(const Poller &) = delete;
   Poller &operator=(const Poller &) = delete;
 
-  Failure open();
+  /** `wakeFd` is the caller's, who closes it later than this; -1: an eventfd of its own. */
+  Failure open(int wakeFd);
   int wakeFd() const { return wakeFd_; }
   Failure add(uint32_t port);
   /** Ends watching, and forgets the port if it was queued. Harmless on a port that is not watched. */
@@ -43,5 +44,6 @@ class Poller {
   uint32_t count_ = 0;
   int epollFd_ = -1;
   int wakeFd_ = -1;
+  bool ownsWakeFd_ = false;
   epoll_event events_[EVENTS];
 };
