@@ -14,6 +14,8 @@ export interface DaemonOptions {
   readonly host?: string;
   /** Lines of YAML to add to the daemon's configuration file. */
   readonly config?: string;
+  /** Words in front of the daemon's command: node with flags of its own, or a wrapper. */
+  readonly prefix?: readonly string[];
 }
 
 /** A vrouterd in a namespace of its own, with its own state directory, socket and embedded Redis. */
@@ -26,12 +28,13 @@ export class Daemon {
     readonly namespace: Namespace,
     readonly host: string,
     readonly directory: string,
+    readonly prefix: readonly string[],
   ) {}
 
   /** Writes the configuration; nothing runs yet. */
   static async prepare(lab: Lab, namespace: Namespace, options: DaemonOptions): Promise<Daemon> {
     const host = options.host ?? 'host';
-    const daemon = new Daemon(namespace, host, join(lab.directory, host));
+    const daemon = new Daemon(namespace, host, join(lab.directory, host), options.prefix ?? []);
     await mkdir(daemon.directory, { recursive: true });
     const config = [
       `host: ${host}`,
@@ -52,9 +55,14 @@ export class Daemon {
     return join(this.directory, 'vrouterd.sock');
   }
 
+  /** What this run of the daemon wrote. */
+  get output(): string {
+    return this.#process?.output ?? '';
+  }
+
   /** What all runs of this daemon wrote, the newest part of it. */
   get log(): string {
-    return (this.#log + (this.#process?.output ?? '')).slice(-20_000);
+    return (this.#log + this.output).slice(-20_000);
   }
 
   /** Process id of the running daemon. */
@@ -66,8 +74,8 @@ export class Daemon {
 
   /** Starts the daemon and waits until it answers `vrouter status`. */
   async start(timeoutMs = 20_000): Promise<void> {
-    const process = this.namespace.spawn([join(BIN, 'vrouterd'), '--config', this.configFile]);
-    this.#log += this.#process?.output ?? '';
+    const process = this.namespace.spawn([...this.prefix, join(BIN, 'vrouterd'), '--config', this.configFile]);
+    this.#log += this.output;
     this.#process = process;
     await until(
       'vrouterd answers',

@@ -14,7 +14,7 @@ const NAME = /^vt(\d+)-/;
  * Cleaning runs backwards: what was made last goes first.
  */
 export class Lab {
-  #undo: (() => Promise<void>)[] = [];
+  readonly #undo: (() => Promise<void>)[] = [];
   #daemons: Daemon[] = [];
 
   private constructor(
@@ -23,13 +23,19 @@ export class Lab {
   ) {}
 
   static async create(t: ExecutionContext): Promise<Lab> {
+    const lab = await Lab.open();
+    t.teardown(async () => {
+      if (!t.passed) for (const daemon of lab.#daemons) t.log(`daemon ${daemon.host}:\n${daemon.log}`);
+      await lab.close();
+    });
+    return lab;
+  }
+
+  /** A laboratory that is no test's: who opens it closes it. */
+  static async open(): Promise<Lab> {
     await sweep();
     const lab = new Lab(await mkdtemp(join(tmpdir(), 'vrouter-lab-')));
     lab.defer(() => rm(lab.directory, { recursive: true, force: true }));
-    t.teardown(async () => {
-      if (!t.passed) for (const daemon of lab.#daemons) t.log(`daemon ${daemon.host}:\n${daemon.log}`);
-      await lab.#close();
-    });
     return lab;
   }
 
@@ -56,10 +62,12 @@ export class Lab {
     return daemon;
   }
 
-  async #close(): Promise<void> {
+  /** Removes everything made through it; a second call has nothing left to do. */
+  async close(): Promise<void> {
     const failures: unknown[] = [];
-    for (const undo of this.#undo.reverse()) await undo().catch((error: unknown) => failures.push(error));
-    this.#undo = [];
+    for (let undo = this.#undo.pop(); undo; undo = this.#undo.pop()) {
+      await undo().catch((error: unknown) => failures.push(error));
+    }
     if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join('\n'));
   }
 }

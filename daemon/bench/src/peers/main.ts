@@ -1,0 +1,130 @@
+import { cpus, release } from 'node:os';
+import { parseArgs } from 'node:util';
+import { Lab } from '../../../../integration/dist/lab/lab.js';
+import type { Contender } from './contender.js';
+import { Instrumented } from './js-time.js';
+import { bridgeHeld, bridgeVeth, veth } from './kernel-paths.js';
+import { isDisturbed } from './load-watch.js';
+import { measures, type Durations } from './measures.js';
+import { ovsTap, ovsVeth } from './open-vswitch.js';
+import { write } from './output.js';
+import { progress, report, type Findings } from './report.js';
+import type { Sample } from './results.js';
+import { takeSample, waitForQuiet, type Entrant, type Patience } from './rounds.js';
+import { loopPlain, loopVnet } from './tap-loop.js';
+import { vrouterdHeld, vrouterdTap, vrouterdVeth } from './vrouterd.js';
+
+const CONTENDERS: readonly Contender[] = [
+  ...[vrouterdTap, vrouterdVeth, vrouterdHeld],
+  ...[veth, bridgeVeth, bridgeHeld, ovsTap, ovsVeth, loopVnet, loopPlain],
+];
+
+/** How thorough a run is. */
+interface Plan {
+  readonly rounds: number;
+  readonly durations: Durations;
+  readonly patience: Patience;
+  /** How long the machine may take to become quiet at the start, s. */
+  readonly quietSeconds: number;
+}
+
+const FULL: Plan = {
+  rounds: 5,
+  durations: { packets: 2, tcp: 3, udp: 1.5, roundTrips: 1.5 },
+  patience: { attempts: 4, pauseMs: 2000 },
+  quietSeconds: 60,
+};
+const QUICK: Plan = {
+  rounds: 2,
+  durations: { packets: 0.3, tcp: 0.8, udp: 0.3, roundTrips: 0.2 },
+  patience: { attempts: 1, pauseMs: 0 },
+  quietSeconds: 0,
+};
+
+/** Exit code of a run ended by a signal. */
+const INTERRUPTED = 130;
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
+      only: { type: 'string', multiple: true },
+      output: { type: 'string' },
+    },
+  });
+  const plan = values.quick ? QUICK : FULL;
+  const rounds = values.rounds === undefined ? plan.rounds : Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1)
+    throw new Error(`--rounds ${values.rounds ?? ''} is not a number of rounds`);
+  const lab = await Lab.open();
+  const stop = (): void => {
+    say('interrupted, cleaning up');
+    void lab.close().finally(() => process.exit(INTERRUPTED));
+  };
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  try {
+    const findings = await measure(lab, { ...plan, rounds }, chosen(values.only));
+    say(`\n${report(findings)}`);
+    if (values.output !== undefined) {
+      await write(findings, values.output);
+      say(`\nWritten to ${values.output}/performance.md and ${values.output}/performance/.`);
+    }
+  } finally {
+    await lab.close();
+  }
+}
+
+function chosen(only: readonly string[] | undefined): readonly Contender[] {
+  for (const id of only ?? []) {
+    if (CONTENDERS.some((contender) => contender.id === id)) continue;
+    throw new Error(`--only ${id}: there is only ${CONTENDERS.map((contender) => contender.id).join(', ')}`);
+  }
+  return CONTENDERS.filter(({ id }) => only === undefined || only.includes(id));
+}
+
+async function measure(lab: Lab, plan: Plan, contenders: readonly Contender[]): Promise<Findings> {
+  const skipped: string[] = [];
+  const entrants: Entrant[] = [];
+  for (const contender of contenders) {
+    const missing = await contender.missing?.();
+    say(missing === undefined ? `setting up: ${contender.title}` : `left out: ${contender.title}: ${missing}`);
+    if (missing === undefined) entrants.push({ contender, path: await contender.build(lab) });
+    else skipped.push(`${contender.title} (${missing})`);
+  }
+  const instrumented = await Instrumented.start(lab);
+  if (isDisturbed(await waitForQuiet(plan.quietSeconds)))
+    say('other processes use this machine: results will be worth less');
+
+  const samples: Sample[] = [];
+  const jsNs: number[] = [];
+  const traces: Findings['traces'][number][] = [];
+  for (let round = 1; round <= plan.rounds; round++) {
+    // Every other round in reverse, so that nobody always comes after the same one.
+    const order = round % 2 === 1 ? entrants : [...entrants].reverse();
+    for (const entrant of order) {
+      const taken = await takeSample(entrant, round, measures(plan.durations), plan.patience);
+      samples.push(taken.sample);
+      if (taken.traces) traces.push({ round, ...taken.traces });
+      say(`round ${round} of ${plan.rounds}  ${entrant.contender.title.padEnd(26)} ${progress(taken.sample)}`);
+    }
+    jsNs.push(await instrumented.measure(plan.durations.packets));
+  }
+  const names = entrants.map(({ contender: { id, title } }) => ({ id, title }));
+  return { contenders: names, skipped, samples, jsNs, traces, rounds: plan.rounds, machine: machine() };
+}
+
+function machine(): Findings['machine'] {
+  const [first] = cpus();
+  const date = new Date().toISOString().slice(0, 10);
+  return { date, cpu: first.model.trim(), cpus: cpus().length, kernel: release(), node: process.version };
+}
+
+await main().catch((error: unknown) => {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+});
