@@ -44,6 +44,8 @@ const QUICK: Plan = {
 /** Exit code of a run ended by a signal. */
 const INTERRUPTED = 130;
 
+let interrupted = false;
+
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
@@ -63,6 +65,7 @@ async function main(): Promise<void> {
     throw new Error(`--rounds ${values.rounds ?? ''} is not a number of rounds`);
   const lab = await Lab.open();
   const stop = (): void => {
+    interrupted = true;
     say('interrupted, cleaning up');
     void lab.close().finally(() => process.exit(INTERRUPTED));
   };
@@ -125,6 +128,8 @@ function machine(): Findings['machine'] {
 }
 
 await main().catch((error: unknown) => {
+  // What fails because it is being cleaned away is no news.
+  if (interrupted) return;
   process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 });

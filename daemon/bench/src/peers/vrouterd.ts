@@ -1,8 +1,9 @@
 import type { Daemon } from '../../../../integration/dist/lab/daemon.js';
 import type { Lab } from '../../../../integration/dist/lab/lab.js';
 import type { Namespace } from '../../../../integration/dist/lab/namespace.js';
+import { inside, network, port, portOf, type Document } from '../../../../integration/dist/lab/topology.js';
 import type { Contender, Path } from './contender.js';
-import { ADDRESS, NETWORK, NamespaceGuest, guestNamespaces, settled } from './guest.js';
+import { ADDRESS, NETWORK, NamespaceGuest, guestNamespaces, settled, type Guest } from './guest.js';
 import { heldGuests } from './held-guest.js';
 
 /** Tells on standard output, line by line, of every garbage collection and deoptimisation. It costs nothing while there is none. */
@@ -21,31 +22,24 @@ function through(daemon: Daemon, guests: Pick<Path, 'a' | 'b'>): Path {
   return { ...guests, forwarder: daemon.pid, traces: () => daemon.output };
 }
 
-/** A network and an interface for each guest. */
-function objects(network: string, attach: readonly [string, string]): string {
-  const port = (name: 'a' | 'b', how: string): string => `---
-apiVersion: vrouter/v1
-kind: VirtualMachineInterface
-metadata: { name: ${network}-${name} }
-spec: { virtualNetwork: ${network}, addresses: [${ADDRESS[name]}], attach: ${how} }
-`;
-  return `apiVersion: vrouter/v1
-kind: VirtualNetwork
-metadata: { name: ${network} }
-spec: { mtu: 1500, subnets: [{ prefix: ${NETWORK} }] }
-${port('a', attach[0])}${port('b', attach[1])}`;
+/** A network of its own, and an interface for each guest. */
+function objects(name: string, attach: Readonly<Record<'a' | 'b', Document>>): readonly Document[] {
+  return [
+    network(name, { mtu: 1500, subnets: [{ prefix: NETWORK }] }),
+    port(`${name}-a`, name, attach.a, { addresses: [ADDRESS.a] }),
+    port(`${name}-b`, name, attach.b, { addresses: [ADDRESS.b] }),
+  ];
 }
 
 /** Ports inside the guests' namespaces, configured by the daemon. */
 export async function inNamespaces(
   daemon: Daemon,
-  network: string,
-  port: 'tap' | 'veth',
-  namespaces: readonly [Namespace, Namespace],
-) {
-  const attach = ({ name }: Namespace): string => `{ type: netns, netns: ${name}, port: ${port} }`;
-  await daemon.apply(objects(network, [attach(namespaces[0]), attach(namespaces[1])]));
-  const [a, b] = namespaces;
+  name: string,
+  kind: 'tap' | 'veth',
+  [a, b]: readonly [Namespace, Namespace],
+): Promise<{ a: Guest; b: Guest }> {
+  const how = { port: kind, configure: true };
+  await daemon.apply(...objects(name, { a: inside(a, how), b: inside(b, how) }));
   return settled({
     a: new NamespaceGuest(a, ADDRESS.a, await a.mac()),
     b: new NamespaceGuest(b, ADDRESS.b, await b.mac()),
@@ -77,13 +71,12 @@ export const vrouterdHeld: Contender = {
   title: 'vrouterd, TAP of QEMU',
   async build(lab): Promise<Path> {
     const daemon = await daemonOf(lab);
-    await daemon.apply(objects('held', ['{ type: tap }', '{ type: tap }']));
-    const port = async (name: string): Promise<{ tap: string; mac: string }> => {
-      const text = await daemon.run('vrouter', `get VirtualMachineInterface ${name} -o json`);
-      const { status } = JSON.parse(text) as { status: { device: string; mac: string } };
-      return { tap: status.device, mac: status.mac };
+    await daemon.apply(...objects('held', { a: { type: 'tap' }, b: { type: 'tap' } }));
+    const held = async (name: string): Promise<{ tap: string; mac: string }> => {
+      const { device, mac } = await portOf(daemon, name);
+      return { tap: device, mac };
     };
-    const taps = { namespace: daemon.namespace, a: await port('held-a'), b: await port('held-b') };
+    const taps = { namespace: daemon.namespace, a: await held('held-a'), b: await held('held-b') };
     return through(daemon, await heldGuests(lab, 'vrouterd-held', taps));
   },
 };
