@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, watch } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import cron from 'node-cron';
-import { closeFd, LinkMonitor, lockFile, mapFile, openPacketSocket, sdNotify } from 'packet-io';
+import { closeFd, LinkMonitor, listLinks, lockFile, mapFile, openPacketSocket, sdNotify } from 'packet-io';
 import type { Logger } from 'pino';
 import { FIXED } from './agent/compile.js';
 import { Ids } from './agent/ids.js';
@@ -21,7 +21,7 @@ import { EmbeddedRedis } from './control/embedded-redis.js';
 import { RedisStore } from './control/redis-store.js';
 import type { FrameRing } from './packet/frame-ring.js';
 import { BRIDGE_SLOTS } from './tables/bridge.js';
-import { Counters } from './tables/counters.js';
+import { Counters, MAX_VIFS, MAX_VRFS } from './tables/counters.js';
 import type { PuntCommand } from './tables/punt.js';
 import { NH_ID, VIF_ID } from './tables/records.js';
 import { snapshot, Tables } from './tables/tables.js';
@@ -35,7 +35,11 @@ const AUDIT = '*/10 * * * * *';
 const NAMESPACE_LOOKS_MS = [30, 300, 1500];
 const NAMESPACES = '/run/netns';
 const DEFAULT_UNDERLAY_MTU = 1500;
-const FIRST_IDS = { vif: VIF_ID.firstVirtual, vrf: 1, nexthop: NH_ID.firstDynamic } as const;
+const IDS = {
+  vif: { first: VIF_ID.firstVirtual, end: MAX_VIFS },
+  vrf: { first: 1, end: MAX_VRFS },
+  nexthop: { first: NH_ID.firstDynamic, end: 524_288 },
+} as const;
 
 export interface Daemon {
   stop(): Promise<void>;
@@ -75,7 +79,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   watchNamespaces(realiser, undo);
   watchLinks(realiser, undo);
   const audit = cron.schedule(AUDIT, () => {
-    if (realiser.incomplete) realiser.schedule();
+    realiser.audit();
     ports.renewIsolation().catch((error: unknown) => {
       log.warn({ err: error }, 'could not isolate the ports from the host');
     });
@@ -105,7 +109,7 @@ interface Forwarding {
 
 /** Starts the worker, and what turns configuration into its tables and ports. */
 function startForwarding(config: Config, log: Logger, undo: Undo): Forwarding {
-  const counters = mapCounters(config.api.socket);
+  const counters = mapCounters(config.api.socket, undo);
   const tables = new Tables();
   const host: WorkerHost = new WorkerHost({
     start: { countersPath: countersPath(config.api.socket), options: datapathOptions(config) },
@@ -124,16 +128,22 @@ function startForwarding(config: Config, log: Logger, undo: Undo): Forwarding {
   const realiser: Realiser = new Realiser({
     host: config.host,
     plan: hostPlan(config),
-    ids: new Ids(join(config.stateDir, 'ids.jsonl'), FIRST_IDS),
+    ids: new Ids(join(config.stateDir, 'ids.jsonl'), IDS),
     reconciler,
     ports,
     datapath: {
-      attach: (vif, port) => host.attach(handleOf(vif, port)),
+      open: (vif, port) => {
+        const handle = handleOf(vif, port);
+        return () => host.attach(handle);
+      },
       detach: (vif) => {
         host.detach(vif);
       },
-      forget: (vif) => host.change([{ table: 'vif', op: 'delete', id: vif }]),
+      discard: (port) => {
+        if (port.kind === 'tap') closeFd(port.fd);
+      },
     },
+    forget: (table, id) => host.change([{ table, op: 'delete', id }]),
     log,
   });
   reconciler.reconcile('host', FIXED);
@@ -146,16 +156,19 @@ function startForwarding(config: Config, log: Logger, undo: Undo): Forwarding {
 /** Makes the state directory and locks it: two daemons must never share one. */
 function takeStateDir(stateDir: string, undo: Undo): void {
   mkdirSync(stateDir, { recursive: true, mode: 0o750 });
+  lock(join(stateDir, 'lock'), `stateDir ${stateDir}`, undo);
+}
+
+/** Locks a file until the end. Throws ConfigError when another daemon has it; `what` says what they share. */
+function lock(file: string, what: string, undo: Undo): void {
   try {
-    const lock = lockFile(join(stateDir, 'lock'));
+    const fd = lockFile(file);
     undo.push(() => {
-      closeFd(lock);
+      closeFd(fd);
     });
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EWOULDBLOCK') throw cause;
-    throw new ConfigError(`stateDir ${stateDir} is in use by another vrouterd; stop it or name another stateDir`, {
-      cause,
-    });
+    throw new ConfigError(`${what} is in use by another vrouterd; stop it, or name another one`, { cause });
   }
 }
 
@@ -180,8 +193,9 @@ function countersPath(socket: string): string {
   return join(dirname(socket), `${basename(socket, '.sock')}.counters`);
 }
 
-function mapCounters(socket: string): Counters {
+function mapCounters(socket: string, undo: Undo): Counters {
   mkdirSync(dirname(socket), { recursive: true });
+  lock(countersPath(socket), `api.socket ${socket}`, undo);
   return new Counters(mapFile(countersPath(socket), Counters.bytesFor(BRIDGE_SLOTS)), BRIDGE_SLOTS);
 }
 
@@ -208,7 +222,7 @@ function watchNamespaces(realiser: Realiser, undo: Undo): void {
   const watcher = watch(NAMESPACES, () => {
     for (const ms of NAMESPACE_LOOKS_MS) {
       setTimeout(() => {
-        if (realiser.incomplete) realiser.schedule();
+        realiser.retry();
       }, ms).unref();
     }
   });
@@ -220,12 +234,9 @@ function watchNamespaces(realiser: Realiser, undo: Undo): void {
 /** Devices that vanish take their interface down until it can be set up again; one that appears may be waited for. */
 function watchLinks(realiser: Realiser, undo: Undo): void {
   const monitor = new LinkMonitor((event) => {
-    if (event.type === 'dellink') {
-      const vif = realiser.vifOfDevice(event.name);
-      if (vif !== undefined) realiser.portLost(vif, `its device ${event.name} was deleted`);
-    } else if (event.type === 'newlink' && realiser.waitsFor(event.name)) {
-      realiser.schedule();
-    }
+    if (event.type === 'dellink') realiser.deviceGone(event.ifindex);
+    else if (event.type === 'newlink') realiser.deviceAppeared(event.name);
+    else realiser.devicesAre(new Set(listLinks().map(({ ifindex }) => ifindex)));
   });
   undo.push(() => {
     monitor.close();

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { startDaemon } from './compose.js';
-import { ConfigError, readConfig } from './config.js';
+import { readConfig } from './config.js';
 
 const DEFAULT_CONFIG = '/etc/vrouterd/vrouterd.yaml';
 const USAGE_ERROR = 2;
@@ -29,8 +29,9 @@ async function main(argv: readonly string[]): Promise<void> {
     }
     await run(config);
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`vrouterd: ${error.message}\n`);
+    // What keeps a daemon from starting is told in one line; where it comes from, to who wants to know.
+    process.stderr.write(`vrouterd: ${(error as Error).message}\n`);
+    if (process.env.LOG_LEVEL === 'debug') process.stderr.write(`${(error as Error).stack ?? ''}\n`);
     process.exitCode = 1;
   }
 }

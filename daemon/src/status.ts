@@ -67,13 +67,12 @@ export class DaemonStatus {
     return { realised: pending.length === 0 && !behind, pending };
   }
 
+  /** Interfaces of this host that are not active. */
   #pendingInterfaces(): (ObjectRef & { readonly reason: string })[] {
-    const { config, store, realiser } = this.#parts;
-    return store.list('VirtualMachineInterface').flatMap(({ kind, name, spec }) => {
+    const { store, realiser } = this.#parts;
+    return store.list('VirtualMachineInterface').flatMap(({ kind, name }) => {
       const state = realiser.stateOf(name);
-      if (state?.state === 'active') return [];
-      const reason = state?.reason ?? `belongs to host ${spec.host ?? config.host}, which has not reported it`;
-      return [{ kind, name, reason }];
+      return state && state.state !== 'active' ? [{ kind, name, reason: state.reason }] : [];
     });
   }
 

@@ -1,5 +1,6 @@
+import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
-import { closeFd, wake } from 'packet-io';
+import { closeFd, createEventFd, wake } from 'packet-io';
 import type { Logger } from 'pino';
 import type { PortHandle, WorkerCommand, WorkerEvent, WorkerStart } from './datapath/commands.js';
 import { FrameRing } from './packet/frame-ring.js';
@@ -13,7 +14,7 @@ const WATCH_MS = 500;
 const RESTART_MS = 100;
 
 export interface WorkerHostOptions {
-  readonly start: Omit<WorkerStart, 'toAgent' | 'fromAgent'>;
+  readonly start: Omit<WorkerStart, 'toAgent' | 'fromAgent' | 'wakeFd'>;
   readonly counters: Counters;
   readonly log: Logger;
   /** Changes that make empty tables what they are now: what a worker that starts again is told first. */
@@ -36,11 +37,16 @@ export class WorkerHost {
   /** Descriptors to close once the command with this sequence number is carried out. */
   readonly #closing: { sequence: number; fd: number }[] = [];
   #worker: Worker | null = null;
-  #wakeFd = -1;
+  /** Belongs to this thread, so that it outlives a worker that fails. */
+  readonly #wakeFd = createEventFd();
+  #ready = false;
   #sequence: number;
-  #startedAt = 0;
+  /** The worker's heartbeat when it was last looked at, and when it was last seen to have moved on. */
+  #seenBeat = -1;
+  #seenAt = 0;
   #watch: NodeJS.Timeout | null = null;
   #stopping = false;
+  #stopped = false;
   readonly #listeners = new Set<() => void>();
   restarts = 0;
 
@@ -61,8 +67,9 @@ export class WorkerHost {
     return this.#tell({ kind: 'changes', sequence: ++this.#sequence, changes });
   }
 
-  /** Opens traffic for a port. The descriptor belongs to the host from now on. */
+  /** Opens traffic for a port, instead of what the vif had. The descriptor belongs to the host from now on. */
   attach(port: PortHandle): number {
+    this.detach(port.vif);
     this.#ports.set(port.vif, port);
     return this.#tell({ kind: 'attach', sequence: ++this.#sequence, port });
   }
@@ -96,14 +103,19 @@ export class WorkerHost {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Milliseconds since the worker's last sign of life. */
+  /** Milliseconds since the worker was last seen to make a round. */
   get silenceMs(): number {
-    return Math.max(0, Date.now() - Math.max(this.#options.counters.words[HEADER.heartbeat], this.#startedAt));
+    const beat = this.#options.counters.words[HEADER.heartbeat];
+    if (beat !== this.#seenBeat) {
+      this.#seenBeat = beat;
+      this.#seenAt = performance.now();
+    }
+    return performance.now() - this.#seenAt;
   }
 
   /** Whether the worker runs and shows it. */
   get alive(): boolean {
-    return this.#wakeFd >= 0 && this.silenceMs < SILENCE_MS;
+    return this.#ready && this.silenceMs < SILENCE_MS;
   }
 
   async stop(): Promise<void> {
@@ -118,13 +130,20 @@ export class WorkerHost {
       new Promise((resolve) => setTimeout(resolve, SILENCE_MS)).then(() => worker.terminate()),
     ]);
     for (const { fd } of [...this.#ports.values(), ...this.#closing.splice(0)]) closeFd(fd);
+    this.#stopped = true;
+    closeFd(this.#wakeFd);
     this.#ports.clear();
   }
 
   #launch(): void {
     const { start, log } = this.#options;
-    const workerData: WorkerStart = { ...start, toAgent: this.#toAgent.memory, fromAgent: this.#fromAgent.memory };
-    this.#startedAt = Date.now();
+    const workerData: WorkerStart = {
+      ...start,
+      wakeFd: this.#wakeFd,
+      toAgent: this.#toAgent.memory,
+      fromAgent: this.#fromAgent.memory,
+    };
+    this.#seenAt = performance.now();
     const worker = new Worker(new URL('worker.js', import.meta.url), { workerData, name: 'datapath' });
     this.#worker = worker;
     worker.on('message', (event: WorkerEvent) => {
@@ -136,6 +155,9 @@ export class WorkerHost {
     worker.on('exit', (code) => {
       this.#onExit(worker, code);
     });
+    // Frames a worker left behind when it went, announced or not.
+    this.#toAgent.beginTaking();
+    this.#options.onFrames(this.#toAgent);
     // Everything the worker must know reaches it before what comes from now on.
     this.#tell({ kind: 'changes', sequence: ++this.#sequence, changes: this.#options.snapshot() });
     for (const port of this.#ports.values()) this.#tell({ kind: 'attach', sequence: ++this.#sequence, port });
@@ -144,8 +166,7 @@ export class WorkerHost {
   #onEvent(event: WorkerEvent): void {
     switch (event.kind) {
       case 'ready':
-        this.#wakeFd = event.wakeFd;
-        this.#wake();
+        this.#ready = true;
         break;
       case 'applied':
         this.#onApplied();
@@ -163,7 +184,7 @@ export class WorkerHost {
   #onExit(worker: Worker, code: number): void {
     if (this.#worker !== worker) return;
     this.#worker = null;
-    this.#wakeFd = -1;
+    this.#ready = false;
     if (this.#stopping) return;
     this.restarts++;
     this.#options.log.warn({ code, restarts: this.restarts }, 'datapath worker is gone, starting it again');
@@ -183,7 +204,7 @@ export class WorkerHost {
   #check(): void {
     if (this.#worker && this.silenceMs > SILENCE_MS) {
       this.#options.log.error({ silenceMs: this.silenceMs }, 'datapath worker shows no sign of life, ending it');
-      this.#startedAt = Date.now();
+      this.#seenAt = performance.now();
       void this.#worker.terminate();
     }
   }
@@ -195,6 +216,6 @@ export class WorkerHost {
   }
 
   #wake(): void {
-    if (this.#wakeFd >= 0) wake(this.#wakeFd);
+    if (!this.#stopped) wake(this.#wakeFd);
   }
 }

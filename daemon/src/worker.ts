@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { mapFile, PacketIo, PORT } from 'packet-io';
 import type { PortHandle, WorkerCommand, WorkerEvent, WorkerStart } from './datapath/commands.js';
@@ -24,7 +25,7 @@ const start = workerData as WorkerStart;
 
 const counters = new Counters(mapFile(start.countersPath, Counters.bytesFor(BRIDGE_SLOTS)), BRIDGE_SLOTS);
 const tables = new Tables(counters);
-const io = new PacketIo();
+const io = new PacketIo({ wakeFd: start.wakeFd });
 const toAgent = new FrameRing(start.toAgent);
 const fromAgent = new FrameRing(start.fromAgent);
 const dp = new Datapath(io, tables, counters, toAgent, start.options);
@@ -99,11 +100,11 @@ function apply(): boolean {
   return left === 0 || frames === 0;
 }
 
-tell({ kind: 'ready', wakeFd: io.wakeFd });
+tell({ kind: 'ready' });
 runLoop(dp, io, {
   apply,
   tick: publishPortCounters,
-  now: Date.now,
+  now: () => performance.now(),
   goesOn: () => goesOn,
   framesForAgent: () => {
     if (toAgent.shouldNotify()) tell({ kind: 'frames' });

@@ -12,9 +12,7 @@ const plan = (changes: Partial<NetworkPlan> = {}): NetworkPlan => ({
   hostMac: '0c:c4:7a:59:62:5c',
   treeNexthop: 88,
   localTreeNexthop: 89,
-  subnets: [
-    { family: 'inet', prefix: '5.5.5.0', length: 24, gateway: '5.5.5.1', service: '5.5.5.2', enableDhcp: true },
-  ],
+  subnets: [{ family: 'inet', prefix: '5.5.5.0', length: 24, gateway: '5.5.5.1', service: '5.5.5.2' }],
   interfaces: [
     {
       vif: 8,
@@ -23,6 +21,7 @@ const plan = (changes: Partial<NetworkPlan> = {}): NetworkPlan => ({
       device: 'tapaaf088f0-65',
       mac: '02:aa:f0:88:f0:65',
       addresses: ['5.5.5.3'],
+      dhcp: true,
     },
   ],
   ...changes,
@@ -74,7 +73,7 @@ test('the flags of an interface follow the network', (t) => {
   t.is(flags({ mode: 'l2' }), l2 | dhcp | etreeRoot);
   t.is(flags({ mode: 'l3' }), l3 | dhcp | etreeRoot);
   t.is(flags({ floodUnknownUnicast: true }), l3 | l2 | dhcp | unknownUnicastFlood | etreeRoot);
-  t.is(flags({ subnets: [] }), l3 | l2 | etreeRoot);
+  t.is(flags({ interfaces: [{ ...plan().interfaces[0], dhcp: false }] }), l3 | l2 | etreeRoot);
 });
 
 test('a network of layer 2 has no routes, one of layer 3 stitches and bridges nothing', (t) => {
@@ -95,9 +94,7 @@ test('the flood tree is the same in whatever order interfaces become known', (t)
 test('a network with IPv6 has a gateway with a link-local address', (t) => {
   const { routes } = compileNetwork(
     plan({
-      subnets: [
-        { family: 'inet6', prefix: 'fd00:5::', length: 64, gateway: null, service: 'fd00:5::2', enableDhcp: true },
-      ],
+      subnets: [{ family: 'inet6', prefix: 'fd00:5::', length: 64, gateway: null, service: 'fd00:5::2' }],
     }),
   );
   t.true(routes.some(({ prefix, length }) => prefix === 'fe80::200:5eff:fe00:100' && length === 128));

@@ -33,7 +33,6 @@ export interface SubnetPlan {
   /** null: the subnet has none. */
   readonly gateway: string | null;
   readonly service: string | null;
-  readonly enableDhcp: boolean;
 }
 
 /** An interface whose port is open on this host. */
@@ -45,6 +44,8 @@ export interface InterfacePlan {
   readonly device: string;
   readonly mac: string;
   readonly addresses: readonly string[];
+  /** Whether the agent serves DHCP to it. */
+  readonly dhcp: boolean;
 }
 
 /** A network as this host sees it. */
@@ -120,7 +121,6 @@ export function compileNetwork(network: NetworkPlan): Compiled {
 }
 
 function vifOf(network: NetworkPlan, port: InterfacePlan): VifRecord {
-  const dhcp = network.subnets.some((subnet) => subnet.enableDhcp);
   return {
     id: port.vif,
     type: VIF_TYPE.virtual,
@@ -131,7 +131,7 @@ function vifOf(network: NetworkPlan, port: InterfacePlan): VifRecord {
     flags:
       (network.mode === 'l2' ? 0 : VIF_FLAG.l3) |
       (network.mode === 'l3' ? 0 : VIF_FLAG.l2) |
-      (dhcp ? VIF_FLAG.dhcp : 0) |
+      (port.dhcp ? VIF_FLAG.dhcp : 0) |
       (network.floodUnknownUnicast ? VIF_FLAG.unknownUnicastFlood : 0) |
       VIF_FLAG.etreeRoot,
     nexthop: port.l3Nexthop,

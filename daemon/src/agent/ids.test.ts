@@ -4,11 +4,15 @@ import { join } from 'node:path';
 import test from 'ava';
 import { Ids } from './ids.js';
 
-const FIRST = { vif: 3, vrf: 1, nexthop: 16 } as const;
+const RANGES = {
+  vif: { first: 3, end: 4352 },
+  vrf: { first: 1, end: 3 },
+  nexthop: { first: 16, end: 1000 },
+} as const;
 const newFile = (): string => join(mkdtempSync(join(tmpdir(), 'vrouter-ids-')), 'ids.jsonl');
 
 test('every key gets the lowest free number of its kind, always the same', (t) => {
-  const ids = new Ids(newFile(), FIRST);
+  const ids = new Ids(newFile(), RANGES);
   t.is(ids.get('vif', 'a'), 3);
   t.is(ids.get('vif', 'b'), 4);
   t.is(ids.get('vrf', 'a'), 1);
@@ -17,10 +21,10 @@ test('every key gets the lowest free number of its kind, always the same', (t) =
 
 test('numbers are the same after a restart', (t) => {
   const file = newFile();
-  const before = new Ids(file, FIRST);
+  const before = new Ids(file, RANGES);
   for (const key of ['a', 'b', 'c']) before.get('vif', key);
   before.release('vif', 'a');
-  const after = new Ids(file, FIRST);
+  const after = new Ids(file, RANGES);
   t.is(after.get('vif', 'c'), 5);
   t.is(after.get('vif', 'b'), 4);
   t.is(after.get('vif', 'd'), 3);
@@ -28,21 +32,30 @@ test('numbers are the same after a restart', (t) => {
 
 test('a line cut short by a kill costs nothing else', (t) => {
   const file = newFile();
-  new Ids(file, FIRST).get('vif', 'a');
+  new Ids(file, RANGES).get('vif', 'a');
   appendFileSync(file, '{"kind":"vif","key":"b","i');
-  const ids = new Ids(file, FIRST);
+  const ids = new Ids(file, RANGES);
   t.is(ids.get('vif', 'a'), 3);
   t.is(ids.get('vif', 'b'), 4);
-  t.is(new Ids(file, FIRST).get('vif', 'b'), 4);
+  t.is(new Ids(file, RANGES).get('vif', 'b'), 4);
 });
 
 test('the file does not keep what was given back', (t) => {
   const file = newFile();
-  const ids = new Ids(file, FIRST);
+  const ids = new Ids(file, RANGES);
   for (let i = 0; i < 50; i++) {
     ids.get('vif', `guest ${i}`);
     ids.release('vif', `guest ${i}`);
   }
-  t.deepEqual(new Ids(file, FIRST).keys('vif'), []);
+  t.deepEqual(new Ids(file, RANGES).keys('vif'), []);
   t.is(readFileSync(file, 'utf8'), '');
+});
+
+test('more objects than there are numbers are refused', (t) => {
+  const ids = new Ids(newFile(), RANGES);
+  ids.get('vrf', 'a');
+  ids.get('vrf', 'b');
+  t.throws(() => ids.get('vrf', 'c'), { message: /all 2 vrf numbers of this host are in use/ });
+  ids.release('vrf', 'a');
+  t.is(ids.get('vrf', 'c'), 1);
 });

@@ -3,8 +3,14 @@ import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } f
 /** Numbers that must be the same after a restart; each kind has a numbering of its own. */
 export type IdKind = 'vif' | 'vrf' | 'nexthop';
 
-interface Numbering {
+/** Numbers of a kind: from `first` to below `end`. */
+export interface IdRange {
   readonly first: number;
+  readonly end: number;
+}
+
+interface Numbering {
+  readonly range: IdRange;
   readonly ids: Map<string, number>;
   readonly taken: Set<number>;
 }
@@ -26,23 +32,26 @@ export class Ids {
 
   /**
    * @param file is made when absent; what a killed daemon left of its last line is ignored.
-   * @param first the lowest number of each kind.
+   * @param ranges the numbers of each kind.
    */
-  constructor(file: string, first: Readonly<Record<IdKind, number>>) {
+  constructor(file: string, ranges: Readonly<Record<IdKind, IdRange>>) {
     this.#file = file;
-    const numbering = (kind: IdKind): Numbering => ({ first: first[kind], ids: new Map(), taken: new Set() });
+    const numbering = (kind: IdKind): Numbering => ({ range: ranges[kind], ids: new Map(), taken: new Set() });
     this.#numberings = { vif: numbering('vif'), vrf: numbering('vrf'), nexthop: numbering('nexthop') };
     if (existsSync(file)) for (const line of readFileSync(file, 'utf8').split('\n')) this.#replay(line);
     this.#compact();
   }
 
-  /** The number of `key`, given now if it has none. */
+  /** The number of `key`, given now if it has none. Throws when none is left. */
   get(kind: IdKind, key: string): number {
     const numbering = this.#numberings[kind];
     const known = numbering.ids.get(key);
     if (known !== undefined) return known;
-    let id = numbering.first;
+    const { first, end } = numbering.range;
+    let id = first;
     while (numbering.taken.has(id)) id++;
+    if (id >= end)
+      throw new Error(`all ${end - first} ${kind} numbers of this host are in use; delete what is not needed`);
     this.#write({ kind, key, id });
     return id;
   }

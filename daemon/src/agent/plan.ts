@@ -69,6 +69,7 @@ export function networkPlan(
       device: vmi.status.device,
       mac: vmi.status.mac,
       addresses: vmi.status.addresses,
+      dhcp: servesDhcp(network, vmi),
     })),
   };
 }
@@ -91,7 +92,6 @@ function subnetPlan(subnet: SubnetSpec): SubnetPlan {
     length: range.length,
     gateway: gateway ?? null,
     service: serviceAddress,
-    enableDhcp: subnet.enableDhcp,
   };
 }
 
@@ -106,6 +106,13 @@ export function guestConfig(network: NetworkObject, vmi: InterfaceObject, host: 
     }),
     dhcp: dhcpConfig(network, vmi, host),
   };
+}
+
+/** Whether DHCP is on where the interface has its IPv4 address, or, when it has none, any other. */
+function servesDhcp(network: NetworkObject, vmi: InterfaceObject): boolean {
+  const subnets = subnetsOf(network, vmi);
+  const ipv4 = subnets.filter(({ prefix }) => !prefix.includes(':'));
+  return (ipv4.length > 0 ? ipv4 : subnets).some(({ enableDhcp }) => enableDhcp);
 }
 
 function dhcpConfig(network: NetworkObject, vmi: InterfaceObject, host: HostPlan): DhcpConfig | null {

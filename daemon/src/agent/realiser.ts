@@ -11,46 +11,29 @@ import {
   releaseInterface,
   releaseNetwork,
 } from './plan.js';
-import type { OpenPort, PortSpec } from './ports.js';
+import type { PortSpec } from './ports.js';
 import type { GuestConfig } from './punt.js';
+import { RealisedPorts, type RealisedPortsParts } from './realised-ports.js';
 import type { Reconciler } from './reconcile.js';
 
 /** What the realiser needs of the rest of the daemon. */
-export interface RealiserParts {
+export interface RealiserParts extends RealisedPortsParts {
   /** Name of this host: it realises the interfaces that name it. */
   readonly host: string;
   readonly plan: HostPlan;
   readonly ids: Ids;
   readonly reconciler: Reconciler;
-  readonly ports: {
-    ensure(specs: readonly PortSpec[]): Promise<Map<number, OpenPort | Error>>;
-    remove(ports: readonly Pick<PortSpec, 'device' | 'attach'>[]): Promise<void>;
-  };
-  /** Opens and ends traffic between a port and the datapath. */
-  readonly datapath: {
-    attach(vif: number, port: OpenPort): void;
-    detach(vif: number): void;
-    /** Forgets what was counted for an interface of an earlier run. */
-    forget(vif: number): void;
-  };
-  readonly log: { info(about: object, text: string): void; warn(about: object, text: string): void };
+  /** Forgets what an earlier run counted for an interface or a VRF. */
+  readonly forget: (table: 'vif' | 'vrf', id: number) => void;
 }
 
 /** What became of an interface on this host. */
-export interface InterfaceState {
+interface InterfaceState {
+  /** -1: it has none yet. */
   readonly vif: number;
   readonly state: 'active' | 'failed' | 'waiting';
   /** Why it is not active; empty when it is. */
   readonly reason: string;
-}
-
-/** An interface whose port was asked for. */
-interface Realised {
-  readonly uuid: string;
-  readonly spec: PortSpec;
-  readonly text: string;
-  /** undefined: the port is open. */
-  error: Error | undefined;
 }
 
 /** An interface of this host, and the port it wants. */
@@ -58,31 +41,38 @@ interface Wanted {
   readonly vmi: InterfaceObject;
   readonly network: NetworkObject;
   readonly spec: PortSpec;
-  readonly text: string;
 }
 
 /**
  * Makes what is configured real on this host: ports of the interfaces that belong here, forwarding state of their networks.
  * Changes of configuration only mark what is out of date; one run after the other then works off all of it, so that many changes
- * cost one run.
+ * cost one run. What fails keeps its reason and is tried again by `audit`.
  */
 export class Realiser {
   readonly #parts: RealiserParts;
+  readonly #ports: RealisedPorts;
+  /** By full name, as are the maps below. */
   readonly #networks = new Map<string, NetworkObject>();
   readonly #interfaces = new Map<string, InterfaceObject>();
-  /** By full name. */
-  readonly #realised = new Map<string, Realised>();
-  /** UUIDs of the networks in the tables, by full name. */
+  /** UUIDs of interfaces that have numbers, and of networks that are in the tables. */
+  readonly #numbered = new Map<string, string>();
   readonly #compiled = new Map<string, string>();
+  /** Why there is no plan for an interface. */
+  readonly #unplanned = new Map<string, string>();
   readonly #guests = new Map<number, GuestConfig>();
+  /** Ports tried again since the last audit: what fails a second time waits for the next one. */
+  readonly #retried = new Set<number>();
   #running: Promise<void> | null = null;
   /** Whether something changed since the last run began. */
   #outdated = false;
+  /** Whether the last run could not be finished. */
+  #unfinished = false;
   #swept = false;
   readonly #listeners = new Set<() => void>();
 
   constructor(parts: RealiserParts) {
     this.#parts = parts;
+    this.#ports = new RealisedPorts(parts);
   }
 
   /** Takes note of a change of configuration. */
@@ -98,7 +88,7 @@ export class Realiser {
     this.schedule();
   }
 
-  /** Asks for a run: after a change, or when a port that failed may now succeed. */
+  /** Asks for a run. */
   schedule(): void {
     this.#outdated = true;
     this.#running ??= this.#runAll().finally(() => {
@@ -106,6 +96,17 @@ export class Realiser {
       if (this.#outdated) this.schedule();
       for (const listener of [...this.#listeners]) listener();
     });
+  }
+
+  /** Tries again what failed. */
+  audit(): void {
+    this.#retried.clear();
+    this.retry();
+  }
+
+  /** Something appeared that ports may wait for. */
+  retry(): void {
+    if (this.#unfinished || this.#unplanned.size > 0 || this.#ports.incomplete) this.schedule();
   }
 
   /** Resolves when nothing is left to do. */
@@ -123,31 +124,26 @@ export class Realiser {
     return this.#running !== null;
   }
 
-  /** Whether a port failed that may be had later. */
-  get incomplete(): boolean {
-    return [...this.#realised.values()].some(({ error }) => error !== undefined);
-  }
-
   /** The device behind a port is gone or unusable: its interface waits until the device can be made again. */
   portLost(vif: number, reason: string): void {
-    const entry = [...this.#realised.values()].find((realised) => realised.spec.vifId === vif);
-    if (!entry || entry.error) return;
-    this.#parts.datapath.detach(vif);
-    entry.error = new Error(reason);
-    this.schedule();
+    if (this.#ports.lost(vif, reason)) this.#retryOnce(vif);
   }
 
-  /** Devices of open ports, to tell which link events matter. */
-  vifOfDevice(device: string): number | undefined {
-    for (const { spec, error } of this.#realised.values()) if (spec.device === device && !error) return spec.vifId;
-    return undefined;
+  /** A device of the host was deleted. */
+  deviceGone(ifindex: number): void {
+    const vif = this.#ports.hostDevices().get(ifindex);
+    if (vif !== undefined) this.portLost(vif, 'its device was deleted');
   }
 
-  /** Whether an interface waits for this device, which others make. */
-  waitsFor(device: string): boolean {
-    return [...this.#realised.values()].some(
-      ({ spec, error }) => error !== undefined && spec.attach.type === 'device' && spec.device === device,
-    );
+  /** The devices there are, after events about them were missed. */
+  devicesAre(ifindices: ReadonlySet<number>): void {
+    for (const ifindex of this.#ports.hostDevices().keys()) if (!ifindices.has(ifindex)) this.deviceGone(ifindex);
+  }
+
+  /** A device appeared, one of those that others make perhaps. */
+  deviceAppeared(device: string): void {
+    const vif = this.#ports.waitingFor(device);
+    if (vif !== undefined) this.#retryOnce(vif);
   }
 
   guestOf(vif: number): GuestConfig | undefined {
@@ -156,20 +152,25 @@ export class Realiser {
 
   /** Full name of the interface behind a vif; undefined for the fixed ones. */
   nameOf(vif: number): string | undefined {
-    for (const [name, { spec }] of this.#realised) if (spec.vifId === vif) return name;
+    for (const [name, { spec }] of this.#ports.entries()) if (spec.vifId === vif) return name;
     return undefined;
   }
 
   /** What became of an interface that belongs to this host; undefined: it does not. */
   stateOf(name: string): InterfaceState | undefined {
-    const vmi = this.#interfaces.get(name);
-    if (vmi?.spec.host !== this.#parts.host) return undefined;
-    const realised = this.#realised.get(name);
+    if (this.#interfaces.get(name)?.spec.host !== this.#parts.host) return undefined;
+    const unplanned = this.#unplanned.get(name);
+    if (unplanned !== undefined) return { vif: -1, state: 'failed', reason: unplanned };
+    const realised = this.#ports.get(name);
     if (!realised) return { vif: -1, state: 'waiting', reason: 'is being set up' };
-    const vif = realised.spec.vifId;
-    return realised.error
-      ? { vif, state: 'failed', reason: realised.error.message }
-      : { vif, state: 'active', reason: '' };
+    const { spec, port, reason } = realised;
+    return { vif: spec.vifId, state: port ? 'active' : 'failed', reason };
+  }
+
+  #retryOnce(vif: number): void {
+    if (this.#retried.has(vif)) return;
+    this.#retried.add(vif);
+    this.schedule();
   }
 
   async #runAll(): Promise<void> {
@@ -178,8 +179,10 @@ export class Realiser {
       await new Promise((resolve) => setImmediate(resolve));
       try {
         await this.#run();
+        this.#unfinished = false;
       } catch (error) {
-        this.#parts.log.warn({ err: error }, 'could not realise the configuration');
+        this.#unfinished = true;
+        this.#parts.log.warn({ err: error }, 'could not realise the configuration, trying again later');
       }
     }
   }
@@ -193,74 +196,59 @@ export class Realiser {
   async #run(): Promise<void> {
     this.#releaseForgotten();
     const wanted = this.#wanted();
-    const dropped = [...this.#realised].filter(([name, { text }]) => wanted.get(name)?.text !== text);
-    for (const [name, { spec, error }] of dropped) {
-      if (!error) this.#parts.datapath.detach(spec.vifId);
-      this.#realised.delete(name);
-    }
+    const specs = new Map([...wanted].map(([name, { spec }]) => [name, spec]));
     // Tables forget interfaces before their devices go, and know new ones before their traffic begins.
-    if (dropped.length > 0) this.#compile(wanted);
-    await this.#remove(dropped, wanted);
-    const opened = await this.#open(
-      [...wanted].filter(([name]) => this.#realised.get(name)?.error !== undefined || !this.#realised.has(name)),
-    );
+    if (this.#ports.drop(specs).length > 0) this.#compile(wanted);
+    await this.#ports.removeDropped();
+    this.#releaseUnwanted(wanted);
+    const beginnings = await this.#ports.open(specs);
     this.#compile(wanted);
-    for (const [vif, port] of opened) this.#parts.datapath.attach(vif, port);
+    for (const begin of beginnings) begin();
   }
 
   /** Gives back the numbers of what was deleted while this daemon did not run. */
   #releaseForgotten(): void {
     if (this.#swept) return;
     this.#swept = true;
-    const { ids } = this.#parts;
+    const { ids, forget } = this.#parts;
     const uuids = new Set([...this.#networks.values(), ...this.#interfaces.values()].map(({ uuid }) => uuid));
-    for (const uuid of ids.keys('vif')) {
-      if (uuids.has(uuid)) continue;
-      this.#parts.datapath.forget(ids.get('vif', uuid));
+    for (const uuid of ids.keys('vif').filter((key) => !uuids.has(key))) {
+      forget('vif', ids.get('vif', uuid));
       releaseInterface(uuid, ids);
     }
-    for (const uuid of ids.keys('vrf')) if (!uuids.has(uuid)) releaseNetwork(uuid, ids);
+    for (const uuid of ids.keys('vrf').filter((key) => !uuids.has(key))) {
+      forget('vrf', ids.get('vrf', uuid));
+      releaseNetwork(uuid, ids);
+    }
   }
 
-  /** The interfaces of this host whose network is known, and the ports they want. */
+  /** Gives back the numbers of interfaces that are not wanted any more. */
+  #releaseUnwanted(wanted: ReadonlyMap<string, Wanted>): void {
+    for (const [name, uuid] of this.#numbered) {
+      if (wanted.get(name)?.vmi.uuid === uuid) continue;
+      releaseInterface(uuid, this.#parts.ids);
+      this.#numbered.delete(name);
+    }
+  }
+
+  /** The interfaces of this host whose network is known, with the ports they want and all numbers they need. */
   #wanted(): Map<string, Wanted> {
     const { host, ids, plan } = this.#parts;
     const wanted = new Map<string, Wanted>();
+    this.#unplanned.clear();
     for (const [name, vmi] of this.#interfaces) {
       const network = this.#networks.get(vmi.spec.virtualNetwork);
       if (vmi.spec.host !== host || !network) continue;
-      const spec = portSpec(network, vmi, ids, plan);
-      wanted.set(name, { vmi, network, spec, text: JSON.stringify(spec) });
+      try {
+        const spec = portSpec(network, vmi, ids, plan);
+        networkPlan(network, [vmi], ids, plan);
+        wanted.set(name, { vmi, network, spec });
+        this.#numbered.set(name, vmi.uuid);
+      } catch (error) {
+        this.#unplanned.set(name, (error as Error).message);
+      }
     }
     return wanted;
-  }
-
-  /** Removes the devices nobody wants any more; one that only changed is kept and set up anew. */
-  async #remove(dropped: readonly [string, Realised][], wanted: ReadonlyMap<string, Wanted>): Promise<void> {
-    const deviceText = ({ device, attach }: PortSpec): string => JSON.stringify([device, attach]);
-    const gone = dropped.filter(([name, { spec }]) => {
-      const now = wanted.get(name);
-      return now === undefined || deviceText(now.spec) !== deviceText(spec);
-    });
-    if (gone.length > 0) await this.#parts.ports.remove(gone.map(([, { spec }]) => spec));
-    for (const [name, { uuid }] of gone) if (!wanted.has(name)) releaseInterface(uuid, this.#parts.ids);
-  }
-
-  /** Opens ports; one that fails is remembered with the reason and tried again in every later run. */
-  async #open(missing: readonly [string, Wanted][]): Promise<Map<number, OpenPort>> {
-    const opened = new Map<number, OpenPort>();
-    if (missing.length === 0) return opened;
-    const results = await this.#parts.ports.ensure(missing.map(([, { spec }]) => spec));
-    for (const [name, { vmi, spec, text }] of missing) {
-      const result = results.get(spec.vifId) ?? new Error('was not set up');
-      const error = result instanceof Error ? result : undefined;
-      const before = this.#realised.get(name)?.error?.message;
-      this.#realised.set(name, { uuid: vmi.uuid, spec, text, error });
-      if (!(result instanceof Error)) opened.set(spec.vifId, result);
-      if (!error) this.#parts.log.info({ vmi: name, device: spec.device, vif: spec.vifId }, 'interface is active');
-      else if (error.message !== before) this.#parts.log.warn({ vmi: name, err: error }, 'interface is not active');
-    }
-    return opened;
   }
 
   /** Brings the tables to what the open ports and the networks behind them say. */
@@ -271,8 +259,7 @@ export class Realiser {
     for (const [name, { network, vmi, spec }] of wanted) {
       const entry = present.get(network.name) ?? { network, open: [] };
       present.set(network.name, entry);
-      const realised = this.#realised.get(name);
-      if (!realised || realised.error) continue;
+      if (!this.#ports.get(name)?.port) continue;
       entry.open.push(vmi);
       this.#guests.set(spec.vifId, guestConfig(network, vmi, plan));
     }

@@ -12,6 +12,7 @@ const guest = (vif: number): InterfacePlan => ({
   device: `tap${vif}`,
   mac: `02:00:00:00:00:0${vif}`,
   addresses: [`5.5.5.${vif}`],
+  dhcp: true,
 });
 
 const plan = (interfaces: readonly InterfacePlan[], changes: Partial<NetworkPlan> = {}): NetworkPlan => ({
@@ -24,9 +25,7 @@ const plan = (interfaces: readonly InterfacePlan[], changes: Partial<NetworkPlan
   hostMac: '0c:c4:7a:59:62:5c',
   treeNexthop: 88,
   localTreeNexthop: 89,
-  subnets: [
-    { family: 'inet', prefix: '5.5.5.0', length: 24, gateway: '5.5.5.1', service: '5.5.5.2', enableDhcp: true },
-  ],
+  subnets: [{ family: 'inet', prefix: '5.5.5.0', length: 24, gateway: '5.5.5.1', service: '5.5.5.2' }],
   interfaces,
   ...changes,
 });

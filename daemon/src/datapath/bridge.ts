@@ -24,8 +24,8 @@ export function bridgeInput(dp: Datapath, vif: Vif): void {
     // No sub-interface claims the tag, and routing would lose it.
     return p.tagged ? dp.drop('ifRxDiscard') : routeInput(dp, vif);
   }
-  if (!nexthop || nexthop.type === NH_TYPE.discard) return unknownUnicast(dp, vif);
   if (!bridging) return dp.drop('l2NoRoute');
+  if (!nexthop || nexthop.type === NH_TYPE.discard) return unknownUnicast(dp, vif);
   countHit(dp, slot);
   clampMss(dp, OVERLAY_BRIDGED);
   toNexthop(dp, nexthop);

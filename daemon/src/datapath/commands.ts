@@ -18,8 +18,8 @@ export interface PortHandle {
 
 /** What the worker tells the main thread. */
 export type WorkerEvent =
-  /** The worker runs; commands and frames for it are announced by writing to this event descriptor. */
-  | { readonly kind: 'ready'; readonly wakeFd: number }
+  /** The worker runs. */
+  | { readonly kind: 'ready' }
   /** Commands were carried out, up to the sequence number in the counters. */
   | { readonly kind: 'applied' }
   /** Frames wait in the ring to the agent. */
@@ -30,6 +30,8 @@ export type WorkerEvent =
 /** What the worker starts with. */
 export interface WorkerStart {
   readonly countersPath: string;
+  /** Event descriptor of the main thread that announces commands and frames for the worker. */
+  readonly wakeFd: number;
   readonly toAgent: SharedArrayBuffer;
   readonly fromAgent: SharedArrayBuffer;
   readonly options: DatapathOptions;

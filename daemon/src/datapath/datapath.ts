@@ -1,4 +1,4 @@
-import { CTL, type FrameIo, MAX_FRAME, RX, TX, TX_QUEUE, VNET_LEN } from '../io/device.js';
+import { CTL, type FrameIo, RX, TX, TX_QUEUE, VNET_LEN } from '../io/device.js';
 import { DROP, type DropReason } from '../packet/drop.js';
 import type { FrameRing } from '../packet/frame-ring.js';
 import { Packet } from '../packet/packet.js';
@@ -7,6 +7,9 @@ import type { Tables } from '../tables/tables.js';
 import { Segmenter } from './offload.js';
 import { settle } from './vif-output.js';
 import { vifInput } from './vif-input.js';
+
+/** Bytes in front of a frame in the scratch area: room for its virtio-net header, and `% 4 == 2` for the Ethernet header. */
+const SCRATCH_LEAD = 16 + 2;
 
 export interface DatapathOptions {
   /** Frames to the agent a second and interface, and how many at once. */
@@ -30,7 +33,7 @@ export class Datapath {
   queued = 0;
   /** Whether frames were put into the ring to the agent since the loop last looked. */
   punted = false;
-  /** Time of this round, ms. */
+  /** Time of this round by a clock that never goes back, ms. */
   now = 0;
   readonly io: FrameIo;
   readonly tables: Tables;
@@ -55,9 +58,16 @@ export class Datapath {
     this.now = now;
     this.#sent();
     const rx = this.io.rx;
-    for (let i = 0; i < n; i++) {
-      const word = i * RX.words;
-      vifInput(this, rx[word + RX.port], rx[word + RX.at], rx[word + RX.length]);
+    try {
+      for (let i = 0; i < n; i++) {
+        const word = i * RX.words;
+        vifInput(this, rx[word + RX.port], rx[word + RX.at], rx[word + RX.length]);
+      }
+    } catch (error) {
+      // A broken invariant ends the worker. What was decided before it still goes out, and the frame in hand is accounted for.
+      this.drop('misc');
+      this.flush();
+      throw error;
     }
     return this.queued;
   }
@@ -76,13 +86,14 @@ export class Datapath {
     this.#scratch = this.io.scratchAt;
   }
 
-  /** Room for one frame to be made, with headroom for its virtio-net header. Flushes when the scratch area is used up. */
-  scratch(length: number = MAX_FRAME): number {
-    let at = this.#scratch + 16 + 2; // keeps `% 4 == 2` for the Ethernet header: scratchAt is 16-byte aligned
-    if (at + length > this.io.scratchAt + this.io.scratchLength) {
-      this.flush();
-      at = this.#scratch + 16 + 2;
-    }
+  /**
+   * Room for one frame to be made, with headroom for its virtio-net header, and a tx descriptor to send it with: what is made here
+   * is queued before the next frame is. Flushes when one of them is used up, so that queueing it never does.
+   */
+  scratch(length: number): number {
+    const room = SCRATCH_LEAD + length <= this.io.scratchAt + this.io.scratchLength - this.#scratch;
+    if (!room || this.queued === TX_QUEUE) this.flush();
+    const at = this.#scratch + SCRATCH_LEAD;
     this.#scratch = (at + length + 15) & ~15;
     this.b.fill(0, at - VNET_LEN, at);
     return at;

@@ -14,7 +14,7 @@ export interface LoopControl {
   framesForAgent(): void;
   /** Called about once a second. */
   tick(): void;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds, by a clock that never goes back. */
   now(): number;
   /** Asked once a round: false ends the loop. */
   goesOn(): boolean;
@@ -31,7 +31,7 @@ export function runLoop(dp: Datapath, io: FrameIo, control: LoopControl): void {
   while (control.goesOn()) {
     const received = io.step(queued, changes ? 0 : IDLE_MS);
     const now = control.now();
-    dp.counters.words[HEADER.heartbeat] = now;
+    dp.counters.words[HEADER.heartbeat]++;
     if (now >= nextTick) {
       control.tick();
       nextTick = now + TICK_MS;

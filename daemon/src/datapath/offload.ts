@@ -17,7 +17,7 @@ import * as vnet from '../wire/vnet.js';
 /** Segments a super-frame may have: at 64 KB, payloads of 64 bytes. More would let one frame hold up the worker. */
 const MAX_SEGMENTS = 1024;
 
-/** Whether nothing was left undone: the frame is what goes on the wire. */
+/** Whether nothing was left undone: the frame is what goes on the wire. A header length, if one is named, is not looked at. */
 export const isPlain = (b: Uint8Array, vnetAt: number): boolean =>
   vnet.gsoType(b, vnetAt) === vnet.GSO_NONE && (vnet.flags(b, vnetAt) & vnet.NEEDS_CSUM) === 0;
 
@@ -33,12 +33,13 @@ export function checkVnet(b: Uint8Array, at: number, length: number, vnetAt: num
   const start = vnet.csumStart(b, vnetAt);
   const field = start + vnet.csumOffset(b, vnetAt);
   const partial = (vnet.flags(b, vnetAt) & vnet.NEEDS_CSUM) !== 0;
+  if (vnet.hdrLen(b, vnetAt) > length) return false;
   if (partial && (start < ethernet.LEN || field + 2 > length)) return false;
   if (!isSuperFrame(b, vnetAt)) return true;
 
   const end = at + length;
   const l4At = transportAt(b, at, end, vnetAt);
-  if (l4At < 0 || vnet.hdrLen(b, vnetAt) > length) return false;
+  if (l4At < 0) return false;
   const checksumAt = isTcp(b, vnetAt) ? tcp.CHECKSUM : udp.CHECKSUM;
   if (partial && (at + start !== l4At || field - start !== checksumAt)) return false;
   const size = vnet.gsoSize(b, vnetAt);

@@ -1,8 +1,9 @@
 import { VNET_LEN } from '../io/device.js';
 import { DROP } from '../packet/drop.js';
-import { VIF } from '../tables/counters.js';
+import { HEADER, VIF } from '../tables/counters.js';
 import { VIF_FLAG } from '../tables/records.js';
 import * as ethernet from '../wire/ethernet.js';
+import * as vnet from '../wire/vnet.js';
 import { arpInput } from './arp.js';
 import { bridgeInput } from './bridge.js';
 import type { Datapath } from './datapath.js';
@@ -20,13 +21,16 @@ export function vifInput(dp: Datapath, port: number, at: number, length: number)
   p.packets = 1;
   p.bytes = length;
   p.vif = -1;
-  if (!vif) return counters.drop(-1, DROP.invalidIf, 1);
+  if (!vif) {
+    counters.words[HEADER.retiredReceived]++;
+    return counters.drop(-1, DROP.invalidIf, 1);
+  }
   p.vif = port;
   p.vrf = vif.vrf;
 
   const vnetAt = at - VNET_LEN;
   const plain = isPlain(b, vnetAt);
-  const sound = plain || checkVnet(b, at, length, vnetAt);
+  const sound = (plain && vnet.hdrLen(b, vnetAt) === 0) || checkVnet(b, at, length, vnetAt);
   const word = counters.vifAt(port);
   if (!plain && sound) {
     p.packets = wirePackets(b, at, length, vnetAt);

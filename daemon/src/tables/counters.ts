@@ -18,7 +18,7 @@ const DROP_WORDS = 64;
 export const HEADER = {
   magic: 0,
   version: 1,
-  /** Milliseconds since the epoch of the worker's last round. */
+  /** Rounds of the worker: a count that stands still is a worker that hangs. */
   heartbeat: 2,
   /** Sequence number of the last table change applied. */
   applied: 3,
@@ -112,8 +112,9 @@ export const VRF_STAT = {
 } as const satisfies Record<VrfStat, number>;
 const VRF_WORDS = 32;
 
-const MAX_VIFS = 4352;
-const MAX_VRFS = 4096;
+/** Numbers of interfaces and VRFs are below these. */
+export const MAX_VIFS = 4352;
+export const MAX_VRFS = 4096;
 
 export class Counters {
   readonly words: Float64Array;

@@ -53,8 +53,8 @@ export class Tables {
   }
 
   #deleteVrf(id: number): void {
-    if (this.vrfs[id]) this.#counters?.retireVrf(id);
     this.vrfs[id] = undefined;
+    this.#counters?.retireVrf(id);
   }
 
   #applyRoute(change: Extract<TableChange, { table: 'route' }>): void {

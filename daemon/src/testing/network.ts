@@ -71,8 +71,8 @@ export class TestNetwork {
         treeNexthop: 88,
         localTreeNexthop: 89,
         subnets: [
-          subnet('inet', '5.5.5.0', 24, '5.5.5.1', '5.5.5.2', options.enableDhcp ?? true),
-          subnet('inet6', 'fd00:5::', 64, 'fd00:5::1', 'fd00:5::2', options.enableDhcp ?? true),
+          subnet('inet', '5.5.5.0', 24, '5.5.5.1', '5.5.5.2'),
+          subnet('inet6', 'fd00:5::', 64, 'fd00:5::1', 'fd00:5::2'),
         ],
         interfaces: vifs.map((vif) => ({
           vif,
@@ -81,6 +81,7 @@ export class TestNetwork {
           device: `tap${vif}`,
           mac: macOf(vif),
           addresses: [ipOf(vif), ip6Of(vif)],
+          dhcp: options.enableDhcp ?? true,
         })),
       }),
     );
@@ -136,7 +137,6 @@ function subnet(
   length: number,
   gateway: string,
   service: string,
-  enableDhcp: boolean,
 ): NetworkPlan['subnets'][number] {
-  return { family, prefix, length, gateway, service, enableDhcp };
+  return { family, prefix, length, gateway, service };
 }

@@ -74,8 +74,7 @@ async function build(work: string, kernelPackage: string, progress: (line: strin
   progress('packing the guest: busybox, iperf3, virtio modules');
   const image = join(work, 'image');
   const root = join(work, 'root');
-  for (const directory of ['bin', 'modules', 'etc/udhcpc'])
-    await mkdir(join(root, directory), { recursive: true });
+  for (const directory of ['bin', 'modules', 'etc/udhcpc']) await mkdir(join(root, directory), { recursive: true });
   await mkdir(image);
   const version = kernelPackage.replace('linux-image-', '');
   await copyFile(join(unpacked, 'boot', `vmlinuz-${version}`), join(image, 'vmlinuz'));
