@@ -459,6 +459,47 @@ test('more frames for the agent than an interface may send are dropped, and late
   t.is(net.imbalance(), 0);
 });
 
+test('frames that fill the send queue while others are cut into segments do not overwrite them', (t) => {
+  const net = new TestNetwork();
+  const raw = net.tables.vifs.get(4);
+  if (raw) raw.offloads = false;
+  const small = ping(4, ipOf(3), macOf(3));
+  const large = eth({ src: macOf(3), dst: macOf(4) })
+    .ipv4({ src: ipOf(3), dst: ipOf(4) })
+    .tcp(1000, 80, { checksum: 'partial' })
+    .payload(new Uint8Array(14_100).fill(0x5a))
+    .bytes();
+  const vnet = vnetHeader({ flags: 1, gsoType: 1, hdrLen: 54, gsoSize: 1000, csumStart: 34, csumOffset: 16 });
+  for (let i = 0; i < 28; i++) net.io.inject(4, small);
+  for (let i = 0; i < 35; i++) net.io.inject(3, large, vnet);
+  const sent = net.receive(3, large, { vnet });
+  t.is(sent.length, 28 + 36 * 15);
+  t.true(sent.every(({ port, frame }) => mac(frame, 0) === macOf(port)));
+  t.is(net.imbalance(), 0);
+});
+
+test('a clock that goes back does not shut the agent off', (t) => {
+  const net = new TestNetwork({ agentBurst: 2 });
+  const frame = ping(3, '5.5.5.1', GATEWAY_MAC);
+  net.receive(3, frame);
+  net.receive(3, frame, { afterMs: -3_600_000 });
+  net.receive(3, frame, { afterMs: 10 });
+  t.is(net.punted().length, 3);
+});
+
+test('a network of layer 3 does not flood unknown unicast even where the network says so', (t) => {
+  const net = new TestNetwork({ mode: 'l3', floodUnknownUnicast: true });
+  t.deepEqual(net.receive(3, ping(3, ipOf(4), '04:04:04:01:02:03')), []);
+  t.is(net.drops('l2NoRoute'), 1);
+});
+
+test('a virtio-net header whose header length lies behind the frame is refused on any frame', (t) => {
+  const net = new TestNetwork();
+  const vnet = vnetHeader({ hdrLen: 65_535 });
+  t.deepEqual(net.receive(3, ping(3, ipOf(4), macOf(4)), { vnet }), []);
+  t.is(net.drops('invalidPacket'), 1);
+});
+
 test('a frame of the agent goes out of the interface it names', (t) => {
   const net = new TestNetwork();
   const frame = ping(3, ipOf(4), macOf(4));
@@ -475,6 +516,7 @@ test('a frame from a port nobody configured is counted and goes nowhere', (t) =>
   const net = new TestNetwork();
   t.deepEqual(net.receive(99, ping(3, ipOf(4), macOf(4))), []);
   t.is(net.drops('invalidIf'), 1);
+  t.is(net.imbalance(), 0);
 });
 
 test('a frame cut at any byte is dropped under a reason or forwarded, and the books balance', (t) => {

@@ -49,7 +49,8 @@ export function copyToAgent(dp: Datapath, vif: Vif, command: number): void {
 /** Takes one token of the interface's bucket; false when it is empty. */
 function takeToken(dp: Datapath, vif: Vif): boolean {
   const { agentRate, agentBurst } = dp.options;
-  vif.tokens = Math.min(agentBurst, vif.tokens + ((dp.now - vif.refilledAt) * agentRate) / 1000);
+  const elapsedMs = Math.max(0, dp.now - vif.refilledAt);
+  vif.tokens = Math.min(agentBurst, vif.tokens + (elapsedMs * agentRate) / 1000);
   vif.refilledAt = dp.now;
   if (vif.tokens < 1) return false;
   vif.tokens -= 1;

@@ -1,0 +1,198 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { parseDocument } from '../control/schema.js';
+import type { StoredObject } from '../control/store.js';
+import { BridgeTable } from '../tables/bridge.js';
+import { Tables } from '../tables/tables.js';
+import { Ids } from './ids.js';
+import type { OpenPort, PortSpec } from './ports.js';
+import { Realiser } from './realiser.js';
+import { Reconciler } from './reconcile.js';
+
+const NETWORK = 'default-domain:default-project:blue';
+const nameOf = (vmi: string): string => `default-domain:default-project:${vmi}`;
+
+function network(spec: object = {}): StoredObject {
+  const subnets = [{ prefix: '5.5.5.0/24' }];
+  const parsed = parseDocument({
+    apiVersion: 'vrouter/v1',
+    kind: 'VirtualNetwork',
+    metadata: { name: 'blue' },
+    spec: { subnets, ...spec },
+  });
+  return { ...parsed, name: NETWORK, revision: 1, uuid: 'n', status: { networkId: 1 } } as unknown as StoredObject;
+}
+
+function vmi(name: string, number: number, spec: object = {}): StoredObject {
+  const parsed = parseDocument({
+    apiVersion: 'vrouter/v1',
+    kind: 'VirtualMachineInterface',
+    metadata: { name },
+    spec: { virtualNetwork: 'blue', host: 'here', attach: { type: 'netns', netns: name }, ...spec },
+  });
+  const status = { device: `tap${name}`, mac: `02:00:00:00:00:0${number}`, addresses: [`5.5.5.${number}`] };
+  return { ...parsed, name: nameOf(name), revision: 1, uuid: name, status } as unknown as StoredObject;
+}
+
+/** A realiser on ports that are only noted down. What `broken` says of a device happens instead. */
+function setUp() {
+  const events: string[] = [];
+  const broken = new Map<string, 'ensure' | 'open'>();
+  const faults = { ensure: false, remove: false };
+  const nameByVif = new Map<number, string>();
+  const realiser: Realiser = new Realiser({
+    host: 'here',
+    plan: { networkMtu: 1450, mac: '0c:c4:7a:59:62:5c' },
+    ids: new Ids(join(mkdtempSync(join(tmpdir(), 'vrouter-realiser-')), 'ids'), {
+      vif: { first: 3, end: 6 },
+      vrf: { first: 1, end: 100 },
+      nexthop: { first: 16, end: 1000 },
+    }),
+    reconciler: new Reconciler(new Tables(null, new BridgeTable(64, 16)), () => undefined),
+    forget: () => undefined,
+    ports: {
+      ensure: (specs: readonly PortSpec[]) => {
+        if (faults.ensure) return Promise.reject(new Error('no ip command'));
+        events.push(`ensure ${specs.map(({ device }) => device).join(' ')}`);
+        for (const { vifId, device } of specs) nameByVif.set(vifId, device);
+        return Promise.resolve(
+          new Map<number, OpenPort | Error>(
+            specs.map(({ vifId, device }) => [
+              vifId,
+              broken.get(device) === 'ensure'
+                ? new Error('namespace is missing')
+                : { kind: 'packet', ifindex: 100 + vifId, vnetHeader: true },
+            ]),
+          ),
+        );
+      },
+      remove: (ports) => {
+        if (faults.remove) return Promise.reject(new Error('no ip command'));
+        events.push(`remove ${ports.map(({ device }) => device).join(' ')}`);
+        return Promise.resolve();
+      },
+    },
+    datapath: {
+      open: (vif) => {
+        const device = nameByVif.get(vif) ?? '';
+        if (broken.get(device) === 'open') throw new Error('ENODEV');
+        return () => events.push(`attach ${device}`);
+      },
+      detach: (vif) => events.push(`detach ${nameByVif.get(vif) ?? ''}`),
+      discard: () => undefined,
+    },
+    log: { info: () => undefined, warn: () => undefined },
+  });
+  const set = (object: StoredObject): void => {
+    realiser.onChange({ op: 'set', kind: object.kind, name: object.name, object });
+  };
+  return { realiser, events, broken, faults, set };
+}
+
+test('interfaces of this host get ports, and are active once traffic can flow', async (t) => {
+  const { realiser, events, set } = setUp();
+  set(network());
+  set(vmi('a', 3));
+  set(vmi('far', 4, { host: 'elsewhere' }));
+  t.is(realiser.stateOf(nameOf('a'))?.state, 'waiting');
+  await realiser.settled();
+  t.deepEqual(events, ['ensure tapa', 'attach tapa']);
+  t.deepEqual(realiser.stateOf(nameOf('a')), { vif: 3, state: 'active', reason: '' });
+  t.is(realiser.stateOf(nameOf('far')), undefined);
+});
+
+test('a port that cannot be opened keeps no other from its traffic', async (t) => {
+  const { realiser, events, broken, set } = setUp();
+  broken.set('tapa', 'open');
+  set(network());
+  set(vmi('a', 3));
+  set(vmi('b', 4));
+  await realiser.settled();
+  t.true(events.includes('attach tapb'));
+  t.is(realiser.stateOf(nameOf('a'))?.reason, 'ENODEV');
+  broken.clear();
+  realiser.audit();
+  await realiser.settled();
+  t.is(realiser.stateOf(nameOf('a'))?.state, 'active');
+});
+
+test('a run that fails as a whole is tried again', async (t) => {
+  const { realiser, faults, set } = setUp();
+  faults.ensure = true;
+  set(network());
+  set(vmi('a', 3));
+  await realiser.settled();
+  t.is(realiser.stateOf(nameOf('a'))?.state, 'waiting');
+  faults.ensure = false;
+  realiser.audit();
+  await realiser.settled();
+  t.is(realiser.stateOf(nameOf('a'))?.state, 'active');
+});
+
+test('a device that could not be removed is removed later', async (t) => {
+  const { realiser, events, faults, set } = setUp();
+  set(network());
+  set(vmi('a', 3));
+  await realiser.settled();
+  faults.remove = true;
+  realiser.onChange({ op: 'delete', kind: 'VirtualMachineInterface', name: nameOf('a') });
+  await realiser.settled();
+  t.false(events.includes('remove tapa'));
+  faults.remove = false;
+  realiser.audit();
+  await realiser.settled();
+  t.true(events.includes('remove tapa'));
+});
+
+test('a change of the network leaves the traffic of its ports alone', async (t) => {
+  const { realiser, events, set } = setUp();
+  set(network());
+  set(vmi('a', 3));
+  await realiser.settled();
+  events.length = 0;
+  set(network({ mtu: 1400 }));
+  await realiser.settled();
+  t.deepEqual(events, ['ensure tapa']);
+});
+
+test('a port that moves to another namespace is ended first and begun anew', async (t) => {
+  const { realiser, events, set } = setUp();
+  set(network());
+  set(vmi('a', 3));
+  await realiser.settled();
+  events.length = 0;
+  set(vmi('a', 3, { attach: { type: 'netns', netns: 'other' } }));
+  await realiser.settled();
+  t.deepEqual(events, ['detach tapa', 'remove tapa', 'ensure tapa', 'attach tapa']);
+});
+
+test('a port that is lost again and again is tried once, then left to the audit', async (t) => {
+  const { realiser, events, set } = setUp();
+  set(network());
+  set(vmi('a', 3));
+  await realiser.settled();
+  for (let i = 0; i < 5; i++) {
+    realiser.portLost(3, 'its device was deleted');
+    await realiser.settled();
+  }
+  t.is(events.filter((event) => event === 'ensure tapa').length, 2);
+  t.deepEqual(realiser.stateOf(nameOf('a')), { vif: 3, state: 'failed', reason: 'its device was deleted' });
+  realiser.audit();
+  await realiser.settled();
+  t.is(realiser.stateOf(nameOf('a'))?.state, 'active');
+});
+
+test('more interfaces than there are numbers fail with a reason, and get theirs when others go', async (t) => {
+  const { realiser, set } = setUp();
+  set(network());
+  for (const [i, name] of ['a', 'b', 'c', 'd'].entries()) set(vmi(name, i + 3));
+  await realiser.settled();
+  t.regex(realiser.stateOf(nameOf('d'))?.reason ?? '', /all 3 vif numbers of this host are in use/);
+  realiser.onChange({ op: 'delete', kind: 'VirtualMachineInterface', name: nameOf('a') });
+  await realiser.settled();
+  realiser.audit();
+  await realiser.settled();
+  t.is(realiser.stateOf(nameOf('d'))?.state, 'active');
+});
