@@ -6,6 +6,8 @@
  *
  * A port is a TAP inside the guest's namespace, or the near end of a veth pair with a packet socket on it.
  */
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { LinkMonitor, listLinks, openPacketSocket, PacketIo, PORT, type LinkEvent } from 'packet-io';
 import { closeFd, openTap } from 'tuntap2';
@@ -288,4 +290,63 @@ test('links that come, change and go are told in order, and listed', async (t) =
   monitor.close();
   await sleep(10);
   t.false(listLinks().some((link) => link.name === name));
+});
+
+/** Netlink port of the one socket of this process that is told of links. */
+function monitorPort(): string {
+  const own = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return '';
+    }
+  });
+  const sockets = readFileSync('/proc/net/netlink', 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/));
+  const found = sockets.find(
+    ([, , , groups, , , , , , inode]) => groups === '00000001' && own.includes(`socket:[${inode}]`),
+  );
+  if (!found) throw new Error('no netlink socket of this process is told of links');
+  return found[2];
+}
+
+test('a link event that another process made up is not told', async (t) => {
+  const lab = await Lab.create(t);
+  const name = `pi${process.pid % 1_000_000}f`;
+  const events: string[] = [];
+  const monitor = new LinkMonitor((event) => {
+    if (event.type !== 'overrun') events.push(event.name);
+  });
+  t.teardown(() => {
+    monitor.close();
+  });
+  // RTM_NEWLINK of a link that is called "forged".
+  const forged = `socket(S, 16, 3, 0); send(S, pack("LSSLLCxSlLL SSa8", 44, 16, 0, 0, 0, 0, 1, 9999, 1, 0, 12, 3, "forged"), 0,
+    pack("SSLL", 16, 0, ${monitorPort()}, 0)) // die`;
+  await run(['perl', '-e', forged]);
+  await sleep(50);
+  await vethPair(lab, await lab.namespace('far'), name);
+  await until('the monitor goes on', () => events.includes(name) || undefined);
+  t.false(events.includes('forged'));
+});
+
+test('events lost while the event loop was busy are told as an overrun, and those after it are told again', async (t) => {
+  const lab = await Lab.create(t);
+  const name = `pi${process.pid % 1_000_000}o`;
+  await vethPair(lab, await lab.namespace('far'), name);
+  const events: LinkEvent[] = [];
+  const monitor = new LinkMonitor((event) => {
+    events.push(event);
+  });
+  t.teardown(() => {
+    monitor.close();
+  });
+  const changes = Array.from({ length: 20_000 }, (_, i) => `link set dev ${name} alias ${i}\n`).join('');
+  execFileSync('ip', ['-batch', '-'], { input: changes });
+  await until('the loss is told', () => events.some(({ type }) => type === 'overrun') || undefined);
+  t.true(events.length < 20_000);
+  await run(['ip', 'link', 'set', 'dev', name, 'alias', 'after']);
+  const last = await until('events come again', () => events.find((e) => e.type === 'newlink' && e.alias === 'after'));
+  t.like(last, { name });
 });

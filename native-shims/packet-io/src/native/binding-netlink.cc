@@ -19,8 +19,10 @@ struct Watch {
   napi_async_cleanup_hook_handle cleanup;
 };
 
-void onReadable(uv_poll_t *poll, int, int) {
+void onReadable(uv_poll_t *poll, int status, int) {
   auto *watch = static_cast<Watch *>(poll->data);
+  // libuv gives up a descriptor with an error, as a netlink socket has that lost messages; the error goes with the next read.
+  if (status < 0) uv_poll_start(poll, UV_READABLE, onReadable);
   napi_env env = watch->env;
   napi_handle_scope scope;
   napi_open_handle_scope(env, &scope);

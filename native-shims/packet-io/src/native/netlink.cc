@@ -5,12 +5,33 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 namespace {
 
 /** Bytes of events that may wait while the event loop is busy: thousands of links that change at once. */
 constexpr int EVENT_BUFFER = 8 << 20;
+
+int64_t nowMs() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+/** Waits until there is something to receive, at most until `deadlineMs` of `nowMs`. */
+Failure waitReadable(int fd, int64_t deadlineMs) {
+  pollfd waiting{fd, POLLIN, 0};
+  for (;;) {
+    const int64_t left = std::max<int64_t>(deadlineMs - nowMs(), 0);
+    const int ready = poll(&waiting, 1, static_cast<int>(left));
+    if (ready > 0) return {};
+    if (ready == 0) return {ETIMEDOUT, "poll"};
+    if (errno != EINTR) return {errno, "poll"};
+  }
+}
 
 }  // namespace
 
@@ -40,26 +61,27 @@ Failure sendNetlink(int fd, const uint8_t *message, size_t length) {
 
 Failure receiveNetlink(int fd, uint8_t *into, size_t room, int timeoutMs, size_t *received) {
   *received = 0;
-  pollfd waiting{fd, POLLIN, 0};
-  if (timeoutMs > 0) {
-    const int ready = poll(&waiting, 1, timeoutMs);
-    if (ready <= 0) return {ready < 0 ? errno : ETIMEDOUT, "poll"};
-  }
-
-  sockaddr_nl sender{};
-  iovec vector{into, room};
-  msghdr message{};
-  message.msg_name = &sender;
-  message.msg_namelen = sizeof sender;
-  message.msg_iov = &vector;
-  message.msg_iovlen = 1;
-  // Another process may send to this socket; only the kernel has port 0.
-  do {
+  const int64_t deadlineMs = nowMs() + timeoutMs;
+  for (;;) {
+    sockaddr_nl sender{};
+    iovec vector{into, room};
+    msghdr message{};
+    message.msg_name = &sender;
+    message.msg_namelen = sizeof sender;
+    message.msg_iov = &vector;
+    message.msg_iovlen = 1;
     const ssize_t got = recvmsg(fd, &message, MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return {};
-    if (got < 0) return {errno, "recvmsg"};
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno != EAGAIN) return {errno, "recvmsg"};
+    if (got < 0) {
+      if (timeoutMs == 0) return {};
+      if (const Failure failure = waitReadable(fd, deadlineMs)) return failure;
+      continue;
+    }
+    // Another process may send to this socket; only the kernel has port 0.
+    if (sender.nl_pid != 0) continue;
     if (message.msg_flags & MSG_TRUNC) return {EMSGSIZE, "recvmsg"};
     *received = static_cast<size_t>(got);
-  } while (sender.nl_pid != 0);
-  return {};
+    return {};
+  }
 }
