@@ -1,0 +1,67 @@
+import { DROP_REASONS } from '#vrouterd/packet/drop.js';
+import { type Counters, VRF_STATS } from '#vrouterd/tables/counters.js';
+import { layoutOf } from '../frames/shape.js';
+import type { Arrived } from './sent.js';
+import { NETWORKS, vrfOf } from './topology.js';
+
+/**
+ * What became of a round's frames, as the counters tell: which drop reasons and VRF counters moved, how much was sent. Together
+ * with what kind of frame it was that is the feedback the fuzzer follows.
+ */
+export class Outcomes {
+  readonly #counters: Counters;
+  readonly #observe: (outcome: string) => void;
+  readonly #drops = new Float64Array(DROP_REASONS.length);
+  readonly #stats = new Float64Array(NETWORKS * VRF_STATS.length);
+  #sent = 0;
+
+  constructor(counters: Counters, observe: (outcome: string) => void) {
+    this.#counters = counters;
+    this.#observe = observe;
+    this.#moved();
+  }
+
+  add(outcome: string): void {
+    this.#observe(outcome);
+  }
+
+  sent(): void {
+    this.#sent++;
+  }
+
+  endOfRound(arrived: readonly Arrived[]): void {
+    const moved = this.#moved();
+    const sent = Math.min(this.#sent, 4);
+    this.#sent = 0;
+    if (arrived.length === 1) this.#observe(`${kindOf(arrived[0])} ${moved} sent ${sent}`);
+    else if (arrived.length === 0) this.#observe(`agent ${moved} sent ${sent}`);
+  }
+
+  /** Names of the counters that moved since the last call. */
+  #moved(): string {
+    let names = '';
+    for (const [i, reason] of DROP_REASONS.entries()) {
+      const now = this.#counters.totalDrops(i);
+      if (now !== this.#drops[i]) names += ` ${reason}`;
+      this.#drops[i] = now;
+    }
+    for (let n = 0; n < NETWORKS; n++) {
+      for (const [i, stat] of VRF_STATS.entries()) {
+        const now = this.#counters.words[this.#counters.vrfAt(vrfOf(n)) + i];
+        const at = n * VRF_STATS.length + i;
+        if (now !== this.#stats[at]) names += ` ${stat}`;
+        this.#stats[at] = now;
+      }
+    }
+    return names;
+  }
+}
+
+/** Kinds of frame the datapath treats differently. */
+function kindOf({ frame, vnet }: Arrived): string {
+  const { etherType, protocol, typeAt, l4At } = layoutOf(frame);
+  const type = [0x0800, 0x0806, 0x86dd, 0x8100, 0x88a8].includes(etherType) ? etherType.toString(16) : 'other';
+  const upper = [1, 6, 17, 58].includes(protocol) ? protocol : -1;
+  const icmpType = protocol === 58 && l4At > 0 ? Math.min(Math.max(frame[l4At], 132), 137) : 0;
+  return `${type} ${typeAt > 12 ? 'tagged' : ''} ${upper} ${icmpType} gso ${vnet[1] & 0x7f} csum ${vnet[0] & 1}`;
+}

@@ -1,0 +1,5 @@
+import { datapathTarget } from './datapath/target.js';
+import type { Target } from './engine/target.js';
+
+/** All targets by name, made when they are asked for. */
+export const TARGETS: ReadonlyMap<string, () => Target> = new Map([['datapath', datapathTarget]]);
