@@ -21,6 +21,9 @@ export async function main(tool: Tool): Promise<void> {
     const out = await tool.run(process.argv.slice(2), {
       connect: (socket) => connect(socket ?? process.env.VROUTERD_SOCKET ?? DEFAULT_SOCKET),
       read: (file) => (file === '-' ? text(process.stdin) : readFile(file, 'utf8')),
+      progress: (line) => {
+        process.stderr.write(`${tool.name}: ${line}\n`);
+      },
       screen,
     });
     process.stdout.write(out);

@@ -88,9 +88,9 @@ function formatKind(kind: Kind, objects: readonly Shown<Kind>[], prefix: string)
   return table([['NAME', ...columns.map(([title]) => title)], ...rows]);
 }
 
-/** What `wait` says when its time is up. */
-export const formatPending = ({ pending }: WaitDump, seconds: number): string =>
-  `not realised after ${seconds} s: ${pending.map((one) => `${shown(one)} (${one.reason})`).join(', ')}; see vrouter status`;
+/** What `wait` waits for. */
+export const pendingText = ({ pending }: WaitDump): string =>
+  pending.map((one) => `${shown(one)} (${one.reason})`).join(', ') || 'the datapath';
 
 /** `1 d 2 h 3 min`, or seconds below a minute. */
 function duration(seconds: number): string {

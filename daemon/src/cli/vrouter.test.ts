@@ -235,15 +235,25 @@ test('wait ends with status 1 and names what is not realised', async (t) => {
     ],
   };
   const daemon: Partial<Daemon> = { wait: () => Promise.resolve(answer) };
-  const exit = await failing(daemon, ['wait', '--timeout', '2.5']);
+  const exit = await failing(daemon, ['wait', '--timeout', '0.5']);
   t.is(exit.status, 1);
   t.is(
     exit.message,
-    'not realised after 2.5 s: VirtualMachineInterface/vm1 (no namespace vm1), VirtualNetwork/default-domain:lab:red (just applied); see vrouter status',
+    'not realised after 0.5 s: VirtualMachineInterface/vm1 (no namespace vm1), VirtualNetwork/default-domain:lab:red (just applied); see vrouter status',
   );
-  const asJson = await failing(daemon, ['wait', '--json']);
+  const asJson = await failing(daemon, ['wait', '--json', '--timeout', '1']);
   t.is(asJson.status, 1);
   t.deepEqual(JSON.parse(asJson.out), answer);
+});
+
+test('wait says once what it waits for', async (t) => {
+  const pending = [{ kind: 'VirtualNetwork', name: 'default-domain:default-project:red', reason: 'just applied' }];
+  let asked = 0;
+  const daemon: Partial<Daemon> = { wait: () => Promise.resolve({ realised: ++asked > 3, pending }) };
+  const said: string[] = [];
+  const out = await vrouter.run(['wait'], surroundings(daemon, { progress: (line) => said.push(line) }));
+  t.is(out, 'all objects are realised\n');
+  t.deepEqual(said, ['waiting for VirtualNetwork/red (just applied)']);
 });
 
 test('status shows the daemon at a glance', async (t) => {

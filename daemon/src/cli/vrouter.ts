@@ -10,7 +10,7 @@ import { vrfstats } from './vrfstats.js';
 import { parseArgs } from './vrouter-args.js';
 import type { RequestOf } from './vrouter-args.js';
 import { readDocuments, referenceTo } from './vrouter-documents.js';
-import { formatObjects, formatOutcomes, formatPending, formatStatus } from './vrouter-format.js';
+import { formatObjects, formatOutcomes, pendingText, formatStatus } from './vrouter-format.js';
 
 const CLASSIC_TOOLS: readonly Tool[] = [vif, nh, rt, dropstats, vrfstats];
 
@@ -55,14 +55,26 @@ async function get(request: RequestOf<'get'>, { connect }: Surroundings): Promis
   return formatObjects(objects, kind, output);
 }
 
-async function wait(request: RequestOf<'wait'>, { connect }: Surroundings): Promise<string> {
-  const answer = await connect(request.socket).wait(request.timeout);
-  if (request.json) {
-    if (!answer.realised) throw new Exit(STATUS.refused, '', json(answer));
-    return json(answer);
+/** Asks a second at a time, and says what it waits for whenever that has changed. */
+async function wait(request: RequestOf<'wait'>, { connect, progress }: Surroundings): Promise<string> {
+  const daemon = connect(request.socket);
+  let said = '';
+  for (let left = request.timeout; ; left -= WAIT_SLICE_SECONDS) {
+    const answer = await daemon.wait(Math.min(left, WAIT_SLICE_SECONDS));
+    if (answer.realised) return request.json ? json(answer) : 'all objects are realised\n';
+    if (left <= WAIT_SLICE_SECONDS) {
+      if (request.json) throw new Exit(STATUS.refused, '', json(answer));
+      throw new Exit(
+        STATUS.refused,
+        `not realised after ${request.timeout} s: ${pendingText(answer)}; see vrouter status`,
+      );
+    }
+    const waiting = pendingText(answer);
+    if (waiting !== said && !request.json) progress(`waiting for ${waiting}`);
+    said = waiting;
   }
-  if (!answer.realised) throw new Exit(STATUS.refused, formatPending(answer, request.timeout));
-  return 'all objects are realised\n';
 }
+
+const WAIT_SLICE_SECONDS = 1;
 
 export const vrouter: Tool = { name: 'vrouter', run };
