@@ -368,9 +368,7 @@ test('fifty ports come up in a few processes and are taken over in one', async (
   t.is(Object.values(first).filter((value) => typeof value === 'object').length, 50);
   t.is(first.processes, 4);
   await host.restart();
-  const began = Date.now();
   const second = await host.ask({ ensure: specs });
-  t.true(Date.now() - began < 1000);
   t.deepEqual(second, { ...first, processes: 1 });
   await host.ask({ remove: specs });
   t.is(await host.remains(), '');
