@@ -43,7 +43,7 @@ for (const kind of ['veth', 'tap']) {
     const tookMs = Date.now() - started;
     t.log(`guests talk ${tookMs} ms after the start`);
     // It takes about one second; a machine that is busy with other things gets its time.
-  t.true(tookMs < 6_000);
+    t.true(tookMs < 6_000);
     await restarting;
     t.deepEqual(await identities(daemon), before);
   });
