@@ -179,6 +179,58 @@ test('without offloads neither end of a veth leaves work to the other', async (t
   }
 });
 
+/** Features of a device that are on, as ethtool names them. */
+async function featuresOf(namespace: Namespace, device: string): Promise<readonly string[]> {
+  const lines = (await namespace.run(['ethtool', '-k', device])).split('\n');
+  return lines.flatMap((line) => /^\s*(\S+): on\b/.exec(line)?.[1] ?? []);
+}
+
+const TOLD = ['tx-checksumming', 'tx-checksum-ip-generic', 'tx-tcp-segmentation', 'tx-tcp6-segmentation'];
+
+test('a guest is left no offload that a virtio-net header cannot tell of, nor is one that another daemon left it', async (t) => {
+  const host = await Host.create(t);
+  const guest = await host.lab.namespace('guest');
+  const untold = /^tx-(gre|ipxip|udp_tnl|sctp|esp|gso-(list|partial)|checksum-sctp)/;
+  const untoldOf = async (): Promise<readonly string[]> =>
+    (await featuresOf(guest, 'eth0')).filter((feature) => untold.test(feature));
+  await host.ask({ ensure: [netnsPort(guest)] });
+  t.deepEqual(await untoldOf(), []);
+  const features = await featuresOf(guest, 'eth0');
+  t.deepEqual(
+    TOLD.filter((feature) => !features.includes(feature)),
+    [],
+  );
+
+  await guest.run('ethtool -K eth0 tx-udp_tnl-segmentation on tx-checksum-sctp on tso off');
+  t.is((await untoldOf()).length, 2);
+  await host.restart();
+  await host.ask({ ensure: [netnsPort(guest)] });
+  t.deepEqual(await untoldOf(), []);
+  t.false((await featuresOf(guest, 'eth0')).includes('tx-tcp-segmentation'), 'what the guest chose is kept');
+});
+
+test('offloads that were off and are asked for again come back, and do not bring merging along', async (t) => {
+  const host = await Host.create(t);
+  const guest = await host.lab.namespace('guest');
+  const both = async (): Promise<readonly (readonly string[])[]> => [
+    await featuresOf(host.namespace, 'tapblue'),
+    await featuresOf(guest, 'eth0'),
+  ];
+  await host.ask({ ensure: [netnsPort(guest)] });
+  const before = await both();
+  await host.ask({ ensure: [netnsPort(guest, { offloads: false })] });
+  for (const features of await both())
+    t.deepEqual(
+      features.filter((feature) => /^tx-(checksum|.*-segmentation|gso-list|gso-partial)/.test(feature)),
+      [],
+    );
+  await host.ask({ ensure: [netnsPort(guest)] });
+  const [outer, inner] = await both();
+  t.deepEqual(inner, before[1]);
+  for (const feature of [...TOLD, 'tx-udp-segmentation']) t.true(outer.includes(feature), feature);
+  t.false(outer.includes('generic-receive-offload'));
+});
+
 test('a TAP port that another process holds is an error that says so', async (t) => {
   const host = await Host.create(t);
   const guest = await host.lab.namespace('guest');

@@ -6,6 +6,7 @@
         "src/native/system_linux.cc",
         "src/native/open_linux.cc",
         "src/native/link_linux.cc",
+        "src/native/offload_linux.cc",
         "src/native/arguments.cc",
         "src/native/watch_binding.cc",
         "src/native/tuntap_binding.cc"

@@ -1,6 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { listLinks } from 'packet-io';
-import { closeFd, duplicateFd, openRouteSocket, openTap, setLinkOffloads, setPersist } from 'tuntap2';
+import {
+  closeFd,
+  duplicateFd,
+  limitLinkOffloads,
+  openRouteSocket,
+  openTap,
+  setLinkOffloads,
+  setPersist,
+} from 'tuntap2';
 
 /** What the agent asks of the kernel by system calls; programs are run for the rest. */
 export const kernel = {
@@ -9,6 +17,7 @@ export const kernel = {
   duplicateFd,
   closeFd,
   setLinkOffloads,
+  limitLinkOffloads,
 
   /** Interfaces of a namespace (its file), by default the daemon's. */
   links(netns?: string) {

@@ -54,9 +54,13 @@ export function planVeth(spec: PortSpec, attach: NetnsAttach, seen: Seen, kernel
         ],
     isolate: device,
     settle() {
-      if (!changed || (!paired && attach.offloads)) return;
-      kernel.setLinkOffloads(device, attach.offloads);
-      kernel.setLinkOffloads(ifName, attach.offloads, netnsFile(netns));
+      // A new pair has every offload, a kept one those it was made with or the guest has chosen since.
+      if (changed && (paired || !attach.offloads)) {
+        kernel.setLinkOffloads(device, attach.offloads);
+        kernel.setLinkOffloads(ifName, attach.offloads, netnsFile(netns));
+      }
+      // Of what the guest leaves to us, our packet socket cannot tell more.
+      kernel.limitLinkOffloads(ifName, netnsFile(netns));
     },
     raise: setUp(paired ? outer : undefined, device),
     netns: netnsFile(netns),

@@ -45,6 +45,7 @@ function world(
     },
     closeFd: (of) => void done.push(`close ${of}`),
     setLinkOffloads: (name, on, netns = '') => void done.push(`offloads ${netns} ${name} ${on}`),
+    limitLinkOffloads: (name, netns = '') => void done.push(`limit offloads ${netns} ${name}`),
     ipv6Disabled: () => false,
     setIpv6Disabled: (device, disabled) => void done.push(`ipv6 ${device} ${disabled ? 'off' : 'on'}`),
   };
@@ -78,6 +79,7 @@ const veth: PortSpec & { attach: { type: 'netns' } } = {
   ],
   gateways: ['5.5.5.1'],
 };
+const LIMIT = `limit offloads ${GUEST} eth0`;
 const VETH_ALIAS = 'vrouterd:tap0 d278d08e91302af4';
 
 test('a new veth is isolated before it goes up, and its guest configured last', async (t) => {
@@ -90,6 +92,7 @@ test('a new veth is isolated before it goes up, and its guest configured last', 
   t.deepEqual(done, [
     `ip link add name tap0 mtu 1400 type veth peer name eth0 address 02:00:00:00:00:01 mtu 1400 netns ${GUEST}`,
     'ip link set dev tap0 alias vrouterd:tap0',
+    LIMIT,
     'ipv6 tap0 off',
     'nft add table netdev vrouterd',
     DROP,
@@ -109,10 +112,10 @@ const adopted = () => ({
   [GUEST]: [link('eth0', 2, { alias: VETH_ALIAS, kind: 'veth', peer: 7 })],
 });
 
-test('a veth that is there is taken over untouched, but for its isolation', async (t) => {
+test('a veth that is there is taken over untouched, but for its isolation and offloads we cannot take', async (t) => {
   const { done, ports } = world(adopted());
   t.deepEqual([...(await ports.ensure([veth]))], [[3, { kind: 'packet', ifindex: 7, vnetHeader: true }]]);
-  t.deepEqual(done, ['ipv6 tap0 off', 'nft add table netdev vrouterd', DROP]);
+  t.deepEqual(done, [LIMIT, 'ipv6 tap0 off', 'nft add table netdev vrouterd', DROP]);
 });
 
 test('a veth whose other end is somebody else is made anew', async (t) => {

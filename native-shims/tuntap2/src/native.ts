@@ -68,6 +68,7 @@ interface Addon {
   getAddress(control: number, ifindex: number, family: 4 | 6): string | undefined;
   setAddress(control: number, ifindex: number, family: 4 | 6, address: string): void;
   setLinkOffloads(control: number, name: string, on: boolean): void;
+  limitLinkOffloads(control: number, name: string): void;
   /** `onEvents` gets the events that hold, or a negative errno after which nothing more comes. */
   readonly Watch: new (fd: number, onEvents: (events: number) => void) => Watch;
 }
@@ -106,14 +107,30 @@ export const duplicateFd = (fd: number): number => addon.duplicateFd(fd);
 export const openRouteSocket = (netns?: string): number => addon.openRouteSocket(netns);
 
 /**
- * Switches transmit checksums, TCP and generic segmentation and receive merging of an interface on or off: when off, every frame
- * it sends is complete and fits its MTU. What its driver cannot switch stays as it is.
+ * On: an interface may leave to others the checksums and the segmentation that a 10-byte virtio-net header can tell of. Off: every
+ * frame it sends is complete and fits its MTU, and received ones are not merged. What its driver cannot switch stays as it is.
  */
 export const setLinkOffloads = (name: string, on: boolean, netns?: string): void => {
+  withRouteSocket(netns, (socket) => {
+    addon.setLinkOffloads(socket, name, on);
+  });
+};
+
+/**
+ * Switches off the offloads of an interface that a 10-byte virtio-net header cannot tell of: segmentation within tunnels, SCTP and
+ * its checksum, UDP segmentation before Linux 6.2. Nothing is switched on.
+ */
+export const limitLinkOffloads = (name: string, netns?: string): void => {
+  withRouteSocket(netns, (socket) => {
+    addon.limitLinkOffloads(socket, name);
+  });
+};
+
+function withRouteSocket(netns: string | undefined, work: (socket: number) => void): void {
   const socket = openRouteSocket(netns);
   try {
-    addon.setLinkOffloads(socket, name, on);
+    work(socket);
   } finally {
     closeFd(socket);
   }
-};
+}

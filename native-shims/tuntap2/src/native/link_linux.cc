@@ -1,10 +1,8 @@
 #include "link_linux.h"
 
-#include <linux/ethtool.h>
 #include <linux/if_addr.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <sys/ioctl.h>
@@ -168,18 +166,6 @@ Failure setMac(int control, const std::string& name, const Mac& mac) {
   request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
   memcpy(request.ifr_hwaddr.sa_data, mac.data(), mac.size());
   return query(control, SIOCSIFHWADDR, "SIOCSIFHWADDR", &request);
-}
-
-Failure setLinkOffloads(int control, const std::string& name, bool on) {
-  // Segmentation needs checksums, so these come first when switched on and last when switched off.
-  constexpr std::array<uint32_t, 4> COMMANDS{ETHTOOL_STXCSUM, ETHTOOL_SGSO, ETHTOOL_STSO, ETHTOOL_SGRO};
-  for (size_t i = 0; i < COMMANDS.size(); i++) {
-    ethtool_value value{COMMANDS[on ? i : COMMANDS.size() - 1 - i], on ? 1U : 0U};
-    ifreq request = requestFor(name);
-    request.ifr_data = reinterpret_cast<char*>(&value);
-    if (ioctl(control, SIOCETHTOOL, &request) < 0 && errno != EOPNOTSUPP) return failed("SIOCETHTOOL", name);
-  }
-  return {};
 }
 
 Failure getAddress(int control, uint32_t ifindex, uint8_t family, Address* address) {

@@ -29,9 +29,6 @@ Failure setMtu(int control, const std::string& name, uint32_t mtu);
 Failure getMac(int control, const std::string& name, Mac* mac);
 Failure setMac(int control, const std::string& name, const Mac& mac);
 
-/** Transmit checksums, TCP and generic segmentation, receive merging. What a driver does not know is passed over. */
-Failure setLinkOffloads(int control, const std::string& name, bool on);
-
 /** The first address of a family (AF_INET, AF_INET6), one of global scope if there is one; none: no bytes. */
 Failure getAddress(int control, uint32_t ifindex, uint8_t family, Address* address);
 /** Makes it the only address of global scope of its family. */

@@ -4,6 +4,7 @@
 
 #include "arguments.h"
 #include "link_linux.h"
+#include "offload_linux.h"
 #include "open_linux.h"
 #include "watch_binding.h"
 
@@ -159,6 +160,10 @@ void setLinkOffloadsOf(const Napi::CallbackInfo& info) {
   throwIfFailed(info.Env(), setLinkOffloads(controlOf(info), toInterfaceName(info[1]), toFlag(info[2], "on")));
 }
 
+void limitLinkOffloadsOf(const Napi::CallbackInfo& info) {
+  throwIfFailed(info.Env(), limitLinkOffloads(controlOf(info), toInterfaceName(info[1])));
+}
+
 template <typename Callback>
 void define(Napi::Object exports, const char* name, Callback callback) {
   exports.Set(name, Napi::Function::New(exports.Env(), callback, name));
@@ -182,6 +187,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   define(exports, "getAddress", getAddressOf);
   define(exports, "setAddress", setAddressOf);
   define(exports, "setLinkOffloads", setLinkOffloadsOf);
+  define(exports, "limitLinkOffloads", limitLinkOffloadsOf);
   defineWatch(env, exports);
   return exports;
 }
