@@ -42,9 +42,9 @@ for (const kind of ['veth', 'tap']) {
     while (!(await a.answers('5.5.5.4', 1))) t.true(Date.now() - started < 20_000, 'guests never talked again');
     const tookMs = Date.now() - started;
     t.log(`guests talk ${tookMs} ms after the start`);
+    await restarting;
     // It takes about one second; a machine that is busy with other things gets its time.
     t.true(tookMs < 6_000);
-    await restarting;
     t.deepEqual(await identities(daemon), before);
   });
 }
