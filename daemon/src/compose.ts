@@ -203,7 +203,7 @@ function mapCounters(socket: string, undo: Undo): Counters {
 function handleOf(vif: number, port: OpenPort): Parameters<WorkerHost['attach']>[0] {
   const { vnetHeader } = port;
   if (port.kind === 'tap') return { vif, device: 'tap', fd: port.fd, vnetHeader };
-  return { vif, device: 'packet', fd: openPacketSocket(port.ifindex, { vnetHeader }), vnetHeader };
+  return { vif, device: 'packet', fd: openPacketSocket(port.ifindex, { vnetHeader, ring: true }), vnetHeader };
 }
 
 function answerAll(ring: FrameRing, host: WorkerHost, realiser: Realiser): void {

@@ -56,7 +56,7 @@ function carryOut(command: WorkerCommand): void {
 function attach({ vif, device, fd, vnetHeader }: PortHandle): void {
   try {
     if (device === 'tap') io.attachTap(vif, fd, { vnetHeader });
-    else io.attachPacketSocket(vif, fd, { vnetHeader, ring: true });
+    else io.attachPacketSocket(vif, fd, { vnetHeader });
     const known = tables.vifs.get(vif);
     if (!known) return;
     known.offloads = vnetHeader;

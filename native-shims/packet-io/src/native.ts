@@ -30,12 +30,14 @@ interface Native {
   step(device: Handle, queued: number, timeoutMs: number): number;
   flush(device: Handle, queued: number): void;
   attachTap(device: Handle, port: number, fd: number, vnetHeader: boolean): void;
-  attachPacketSocket(device: Handle, port: number, fd: number, vnetHeader: boolean, ring: boolean): boolean;
+  attachPacketSocket(device: Handle, port: number, fd: number, vnetHeader: boolean): boolean;
   detach(device: Handle, port: number): void;
   close(device: Handle): void;
 
-  openPacketSocket(ifindex: number, vnetHeader: boolean, receiveBuffer: number): number;
+  openPacketSocket(ifindex: number, vnetHeader: boolean, ring: boolean, receiveBuffer: number): number;
   closeFd(fd: number): void;
+  /** By a thread of the pool, soon. */
+  closeInBackground(fd: number): void;
   createEventFd(): number;
   wake(fd: number): void;
   mapFile(path: string, bytes: number): ArrayBuffer;

@@ -132,8 +132,8 @@ test('a port that always has frames does not starve an idle one', (t) => {
 test('sockets are read and written in batches, and without a ring when there is no room for one', (t) => {
   const w = wire([]);
   const [a, b] = native.messagePair();
-  t.false(w.io.attachPacketSocket(1, a, { vnetHeader: true, ring: true }));
-  t.false(w.far.attachPacketSocket(1, b, { vnetHeader: true, ring: false }));
+  t.false(w.io.attachPacketSocket(1, a, { vnetHeader: true }));
+  t.false(w.far.attachPacketSocket(1, b, { vnetHeader: true }));
   for (let i = 0; i < 6; i++) put(w.far, i, 1, frame(i, 60 + i), vnet);
   put(w.far, 3, 7, frame(3));
   w.far.flush(6);
@@ -152,8 +152,8 @@ test('a frame longer than a slot is counted and not delivered', (t) => {
   const w = wire([]);
   const [a, b] = native.messagePair();
   const short = new PacketIo({ ...small, slotBytes: 2048 });
-  short.attachPacketSocket(1, a, { vnetHeader: true, ring: false });
-  w.far.attachPacketSocket(1, b, { vnetHeader: true, ring: false });
+  short.attachPacketSocket(1, a, { vnetHeader: true });
+  w.far.attachPacketSocket(1, b, { vnetHeader: true });
   put(w.far, 0, 1, frame(1, 1900));
   put(w.far, 1, 1, frame(2));
   w.far.flush(2);

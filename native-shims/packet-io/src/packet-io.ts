@@ -1,4 +1,5 @@
 import { native, type Handle } from './native.js';
+import { RING_BUDGET } from './system.js';
 
 /** Sizes of a device; defaults in brackets. */
 export interface PacketIoOptions {
@@ -12,7 +13,7 @@ export interface PacketIoOptions {
   readonly txQueue?: number;
   /** Frames a step reads at most from one port [32]. */
   readonly rxQuota?: number;
-  /** Memory for receive rings of packet sockets, over all ports [256 MiB]. */
+  /** Address space for receive rings of packet sockets, over all ports [256 MiB]. */
   readonly ringBudgetBytes?: number;
   /** Ports are numbered from 0 to below this [4352]. */
   readonly maxPort?: number;
@@ -69,7 +70,7 @@ export class PacketIo {
       this.scratchLength,
       txQueue,
       maxPort,
-      options.ringBudgetBytes ?? 256 << 20,
+      options.ringBudgetBytes ?? RING_BUDGET,
       options.rxQuota ?? 32,
       options.wakeFd,
     );
@@ -104,16 +105,15 @@ export class PacketIo {
     native.attachTap(this.#device, port, fd, options.vnetHeader);
   }
 
-  /** Starts reading a descriptor of `openPacketSocket`, opened with the same `vnetHeader`. */
-  attachPacketSocket(
-    port: number,
-    fd: number,
-    options: { readonly vnetHeader: boolean; readonly ring: boolean },
-  ): boolean {
-    return native.attachPacketSocket(this.#device, port, fd, options.vnetHeader, options.ring);
+  /**
+   * Starts reading a descriptor of `openPacketSocket`, opened with the same `vnetHeader`; through its ring if it has one, which is
+   * what this returns. A descriptor that was detached, here or in another device, goes on where it was.
+   */
+  attachPacketSocket(port: number, fd: number, options: { readonly vnetHeader: boolean }): boolean {
+    return native.attachPacketSocket(this.#device, port, fd, options.vnetHeader);
   }
 
-  /** Ends reading; frames still queued to the port get ENXIO. Does not close the descriptor. */
+  /** Ends reading; frames still queued to the port get ENXIO. Does not close the descriptor, which keeps its ring. */
   detach(port: number): void {
     native.detach(this.#device, port);
   }

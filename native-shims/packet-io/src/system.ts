@@ -12,20 +12,39 @@ export interface SystemError extends Error {
 /** Bytes of received frames that may wait in a packet socket. */
 const RECEIVE_BUFFER = 8 << 20;
 
+/** Memory of the kernel for the rings of all sockets that a thread opens, and of one ring, in bytes. */
+export const RING_BUDGET = 256 << 20;
+const RING_BYTES = 2 << 20;
+
+/** The sockets of this thread that were opened with a ring. */
+const withRing = new Set<number>();
+
+interface PacketSocketOptions {
+  /** Each frame is preceded by a 10-byte virtio-net header, both ways. */
+  readonly vnetHeader: boolean;
+  /** Whether to receive through a ring, as long as the memory for rings lasts [false]. */
+  readonly ring?: boolean;
+  /** Bytes of received frames that may wait in the socket [8 MiB]. */
+  readonly receiveBuffer?: number;
+}
+
 /**
  * Opens a packet socket on an interface of this thread's network namespace: every protocol, received frames only, non-blocking.
- * Needs CAP_NET_RAW. The caller closes it, after detach. Throws ENODEV, EPERM.
+ * Needs CAP_NET_RAW. A ring takes the kernel some 10 ms to set up, so a thread that forwards leaves this to another. The caller
+ * closes it with `closeFd`, after detach. Throws ENODEV, EPERM.
  */
-export function openPacketSocket(
-  ifindex: number,
-  options: { readonly vnetHeader: boolean; readonly receiveBuffer?: number },
-): number {
-  return native.openPacketSocket(ifindex, options.vnetHeader, options.receiveBuffer ?? RECEIVE_BUFFER);
+export function openPacketSocket(ifindex: number, options: PacketSocketOptions): number {
+  const ring = options.ring === true && (withRing.size + 1) * RING_BYTES <= RING_BUDGET;
+  const fd = native.openPacketSocket(ifindex, options.vnetHeader, ring, options.receiveBuffer ?? RECEIVE_BUFFER);
+  if (ring) withRing.add(fd);
+  return fd;
 }
 
 /** Closes a descriptor. Throws EBADF. */
 export function closeFd(fd: number): void {
-  native.closeFd(fd);
+  // The kernel takes many milliseconds to end a ring; nobody has to wait for that.
+  if (withRing.delete(fd)) native.closeInBackground(fd);
+  else native.closeFd(fd);
 }
 
 /** Makes an eventfd, non-blocking. */

@@ -143,11 +143,10 @@ napi_value attachPacketSocket(napi_env env, napi_callback_info info) {
   const uint32_t port = args.uint32(1);
   const int fd = args.positive(2);
   const bool vnetHeader = args.boolean(3);
-  const bool ring = args.boolean(4);
   if (args.bad()) return nullptr;
   if (const Failure failure = device->attach(port, fd, PortKind::packet, vnetHeader)) return throwFailure(env, failure);
   napi_value value;
-  napi_get_boolean(env, ring && device->useRing(port), &value);
+  napi_get_boolean(env, device->hasRing(port), &value);
   return value;
 }
 

@@ -50,10 +50,11 @@ napi_value openPacketSocketCall(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
   const int ifindex = args.positive(0);
   const bool vnetHeader = args.boolean(1);
-  const int receiveBuffer = args.positive(2);
+  const bool ring = args.boolean(2);
+  const int receiveBuffer = args.positive(3);
   if (args.bad()) return nullptr;
   int fd = -1;
-  const Failure failure = openPacketSocket(ifindex, vnetHeader, receiveBuffer, &fd);
+  const Failure failure = openPacketSocket(ifindex, vnetHeader, ring, receiveBuffer, &fd);
   return result(env, failure, fd);
 }
 
@@ -63,6 +64,29 @@ napi_value closeFdCall(napi_env env, napi_callback_info info) {
   if (args.bad()) return nullptr;
   const Failure failure = closeFd(fd);
   return failure ? throwFailure(env, failure) : nullptr;
+}
+
+/** A descriptor that a thread of the pool closes. */
+struct Closing {
+  int fd;
+  napi_async_work work;
+};
+
+napi_value closeInBackgroundCall(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  const int fd = args.positive(0);
+  if (args.bad()) return nullptr;
+  auto *closing = new Closing{fd, nullptr};
+  const auto execute = [](napi_env, void *data) { closeFd(static_cast<Closing *>(data)->fd); };
+  const auto complete = [](napi_env end, napi_status, void *data) {
+    napi_delete_async_work(end, static_cast<Closing *>(data)->work);
+    delete static_cast<Closing *>(data);
+  };
+  napi_value name;
+  napi_create_string_utf8(env, "packet-io", NAPI_AUTO_LENGTH, &name);
+  napi_create_async_work(env, nullptr, name, execute, complete, closing, &closing->work);
+  napi_queue_async_work(env, closing->work);
+  return nullptr;
 }
 
 napi_value createEventFdCall(napi_env env, napi_callback_info) {
@@ -130,6 +154,7 @@ napi_value messagePairCall(napi_env env, napi_callback_info) {
 const Export SYSTEM_EXPORTS[] = {
     {"openPacketSocket", openPacketSocketCall},
     {"closeFd", closeFdCall},
+    {"closeInBackground", closeInBackgroundCall},
     {"createEventFd", createEventFdCall},
     {"wake", wakeCall},
     {"mapFile", mapFileCall},

@@ -92,32 +92,35 @@ Failure Device::attach(uint32_t id, int fd, PortKind kind, bool vnetHeader) {
   if (const Failure failure = poller_.add(id)) return failure;
   port.kind = kind;
   port.vnetHeader = vnetHeader;
+  port.ring = kind == PortKind::packet ? takeRing(fd) : nullptr;
+  if (port.ring) port.ringNext = *keptPosition(port.ring) % RING_FRAMES;
   double *counters = arena_->counters(id);
   std::fill(counters, counters + COUNTER_WORDS, 0.0);
   portsEnd_ = std::max(portsEnd_, id + 1);
   return {};
 }
 
-bool Device::useRing(uint32_t id) {
-  Port &port = ports_[id];
+/** Maps the ring of a packet socket; null when it has none. One there is no room for is taken away, or nobody would read it. */
+uint8_t *Device::takeRing(int fd) {
+  if (!::hasRing(fd)) return nullptr;
   uint8_t *ring = arena_->takeRing();
-  if (!ring) return false;
-  if (openRing(port.fd, port.vnetHeader, ring)) {
-    arena_->giveRing(ring);
-    return false;
-  }
-  port.ring = ring;
-  return true;
+  if (ring && !mapRing(fd, ring)) return ring;
+  if (ring) arena_->giveRing(ring);
+  closeRing(fd);
+  return nullptr;
 }
 
 void Device::detach(uint32_t id) {
   if (id >= ports_.size() || ports_[id].kind == PortKind::none) return;
   poller_.remove(id);
-  if (ports_[id].ring) {
-    closeRing(ports_[id].fd, ports_[id].ring);
-    arena_->giveRing(ports_[id].ring);
+  Port &port = ports_[id];
+  if (port.ring) {
+    Receiver::release(&port);
+    *keptPosition(port.ring) = port.ringNext;
+    unmapRing(port.ring);
+    arena_->giveRing(port.ring);
   }
-  ports_[id] = Port{};
+  port = Port{};
 }
 
 /** Once a second, asks each packet socket what the kernel dropped; a few ports per step. */

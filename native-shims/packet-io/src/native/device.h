@@ -28,10 +28,12 @@ class Device {
   uint32_t step(uint32_t queued, int timeoutMs);
   void flush(uint32_t queued);
 
-  /** Starts reading a descriptor; it becomes non-blocking and must stay open until detach. */
+  /**
+   * Starts reading a descriptor; it becomes non-blocking and must stay open until detach. A packet socket that has a ring is read
+   * through it, from where its last reader stopped.
+   */
   Failure attach(uint32_t port, int fd, PortKind kind, bool vnetHeader);
-  /** Receives through a ring from now on, on an attached packet socket. False: no room or no ring, and all is as before. */
-  bool useRing(uint32_t port);
+  bool hasRing(uint32_t port) const { return ports_[port].ring != nullptr; }
   /** Ends reading. Harmless on a port that is not attached. */
   void detach(uint32_t port);
 
@@ -41,6 +43,7 @@ class Device {
  private:
   Device(std::shared_ptr<Arena> arena, uint32_t rxQuota);
   void readHotPorts();
+  uint8_t *takeRing(int fd);
   void collectDrops();
 
   std::shared_ptr<Arena> arena_;

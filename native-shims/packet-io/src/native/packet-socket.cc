@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ring.h"
+
 namespace {
 
 /** Bytes that may wait on the way out: several super-frames. */
@@ -22,12 +24,13 @@ void setBuffer(int fd, int forced, int limited, int bytes) {
   if (setsockopt(fd, SOL_SOCKET, forced, &bytes, sizeof bytes) < 0) setsockopt(fd, SOL_SOCKET, limited, &bytes, sizeof bytes);
 }
 
-Failure configure(int fd, int ifindex, bool vnetHeader, int receiveBuffer) {
+Failure configure(int fd, int ifindex, bool vnetHeader, bool ring, int receiveBuffer) {
   if (const Failure f = set(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1, "setsockopt PACKET_IGNORE_OUTGOING")) return f;
   if (const Failure f = set(fd, SOL_PACKET, PACKET_AUXDATA, 1, "setsockopt PACKET_AUXDATA")) return f;
   if (vnetHeader) {
     if (const Failure f = set(fd, SOL_PACKET, PACKET_VNET_HDR, 1, "setsockopt PACKET_VNET_HDR")) return f;
   }
+  if (ring) openRing(fd, vnetHeader);
   setBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, receiveBuffer);
   setBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, SEND_BUFFER);
 
@@ -41,13 +44,13 @@ Failure configure(int fd, int ifindex, bool vnetHeader, int receiveBuffer) {
 
 }  // namespace
 
-Failure openPacketSocket(int ifindex, bool vnetHeader, int receiveBuffer, int *out) {
+Failure openPacketSocket(int ifindex, bool vnetHeader, bool ring, int receiveBuffer, int *out) {
   // Interface 0 would mean all of them.
   if (ifindex <= 0) return {ENODEV, "bind"};
   // Protocol 0: nothing is received before the socket is set up and bound.
   const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return {errno, "socket"};
-  const Failure failure = configure(fd, ifindex, vnetHeader, receiveBuffer);
+  const Failure failure = configure(fd, ifindex, vnetHeader, ring, receiveBuffer);
   if (failure) {
     close(fd);
     return failure;

@@ -74,15 +74,16 @@ Receiver::Receiver(std::shared_ptr<Arena> arena, uint32_t quota)
 }
 
 void Receiver::begin(std::vector<Port> *ports) {
-  for (const uint32_t id : holding_) {
-    Port &port = (*ports)[id];
-    for (; port.ringHeld > 0; port.ringHeld--) {
-      releaseSlot(ringSlot(port.ring, (port.ringNext + RING_FRAMES - port.ringHeld) % RING_FRAMES));
-    }
-  }
+  for (const uint32_t id : holding_) release(&(*ports)[id]);
   holding_.clear();
   frames_ = 0;
   slotsUsed_ = 0;
+}
+
+void Receiver::release(Port *port) {
+  for (; port->ringHeld > 0; port->ringHeld--) {
+    releaseSlot(ringSlot(port->ring, (port->ringNext + RING_FRAMES - port->ringHeld) % RING_FRAMES));
+  }
 }
 
 uint32_t Receiver::budget() const { return std::min(quota_, arena_->sizes.rxSlots - slotsUsed_); }

@@ -24,6 +24,8 @@ class Receiver {
 
   /** Forgets the frames of the last step: rx slots are free again, ring slots go back to the kernel. */
   void begin(std::vector<Port> *ports);
+  /** Gives the ring slots of a port's last frames back to the kernel. */
+  static void release(Port *port);
   uint32_t frames() const { return frames_; }
   bool full() const { return slotsUsed_ == arena_->sizes.rxSlots; }
 

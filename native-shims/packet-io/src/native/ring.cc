@@ -29,22 +29,35 @@ Failure resize(int fd, uint32_t bytes) {
 
 }  // namespace
 
-Failure openRing(int fd, bool vnetHeader, uint8_t *where) {
+Failure openRing(int fd, bool vnetHeader) {
   const uint32_t reserve = RING_FRAME_AT - KERNEL_FRAME_AT - (vnetHeader ? VNET_LEN : 0);
-  if (const Failure f = set(fd, PACKET_VERSION, TPACKET_V2, "setsockopt PACKET_VERSION")) return f;
   if (const Failure f = set(fd, PACKET_RESERVE, reserve, "setsockopt PACKET_RESERVE")) return f;
   if (const Failure f = set(fd, PACKET_COPY_THRESH, 1, "setsockopt PACKET_COPY_THRESH")) return f;
-  if (const Failure f = resize(fd, RING_BYTES)) return f;
-  if (mmap(where, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
-    const Failure failure{errno, "mmap"};
-    closeRing(fd, where);
-    return failure;
-  }
-  return {};
+  if (const Failure f = set(fd, PACKET_VERSION, TPACKET_V2, "setsockopt PACKET_VERSION")) return f;
+  const Failure failure = resize(fd, RING_BYTES);
+  if (failure) set(fd, PACKET_VERSION, TPACKET_V1, "setsockopt PACKET_VERSION");
+  return failure;
 }
 
-void closeRing(int fd, uint8_t *where) {
+bool hasRing(int fd) {
+  // The version of all other sockets is the one they are made with.
+  int version = TPACKET_V1;
+  socklen_t length = sizeof version;
+  return getsockopt(fd, SOL_PACKET, PACKET_VERSION, &version, &length) == 0 && version == TPACKET_V2;
+}
+
+void closeRing(int fd) {
+  if (!resize(fd, 0)) set(fd, PACKET_VERSION, TPACKET_V1, "setsockopt PACKET_VERSION");
+}
+
+Failure mapRing(int fd, uint8_t *where) {
+  if (mmap(where, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED) return {};
+  const Failure failure{errno, "mmap"};
+  unmapRing(where);
+  return failure;
+}
+
+void unmapRing(uint8_t *where) {
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
   mmap(where, RING_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0);
-  resize(fd, 0);
 }

@@ -20,10 +20,24 @@ constexpr uint32_t RING_HEADROOM_AT = TPACKET2_HDRLEN;
 constexpr uint32_t RING_FRAME_AT = RING_HEADROOM_AT + FRAME_AT;
 static_assert(RING_FRAME_AT % 4 == 2, "frames start two bytes past a word");
 
-/** Gives the socket a ring and maps it at `where`, RING_BYTES of address space. On failure the socket is as it was. */
-Failure openRing(int fd, bool vnetHeader, uint8_t *where);
-/** Puts memory of zeroes in the place of the ring and takes the ring from the socket. */
-void closeRing(int fd, uint8_t *where);
+/**
+ * Gives a socket a ring, before it is bound. Takes the kernel milliseconds, as does taking it away, which closing the socket does as
+ * well: nothing for a thread that forwards. On failure the socket works without.
+ */
+Failure openRing(int fd, bool vnetHeader);
+bool hasRing(int fd);
+void closeRing(int fd);
+
+/** Maps the ring of a socket at `where`, RING_BYTES of address space. On failure there is memory of zeroes. */
+Failure mapRing(int fd, uint8_t *where);
+/** Puts memory of zeroes in its place. The ring stays with its socket, and the kernel goes on filling it. */
+void unmapRing(uint8_t *where);
+
+/**
+ * The slot to look at next, for whoever maps a ring that another has read: kept in the headroom of the first slot, which nobody
+ * uses while the ring is not mapped. A new ring is zeroes, so that this is its first slot.
+ */
+inline uint32_t *keptPosition(uint8_t *ring) { return reinterpret_cast<uint32_t *>(ring + RING_HEADROOM_AT); }
 
 /** What a slot of a ring holds. */
 enum class SlotState {
