@@ -3,8 +3,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Lab } from './lab.js';
 import type { Namespace } from './namespace.js';
+import { attempt, run, until, words } from './process.js';
+import type { Background, BackgroundOptions, Command, Outcome, RunOptions } from './process.js';
 import type { Document } from './topology.js';
-import { attempt, run, until, words, type Background, type Command, type Outcome, type RunOptions } from './process.js';
 
 /** Where npm puts the executables of this checkout. */
 const BIN = fileURLToPath(new URL('../../../node_modules/.bin/', import.meta.url));
@@ -16,6 +17,8 @@ export interface DaemonOptions {
   readonly config?: string;
   /** Words in front of the daemon's command: node with flags of its own, or a wrapper. */
   readonly prefix?: readonly string[];
+  /** Environment and output of every run of the daemon. */
+  readonly process?: BackgroundOptions;
 }
 
 /** A vrouterd in a namespace of its own, with its own state directory, socket and embedded Redis. */
@@ -29,12 +32,14 @@ export class Daemon {
     readonly host: string,
     readonly directory: string,
     readonly prefix: readonly string[],
+    private readonly options: BackgroundOptions | undefined,
   ) {}
 
   /** Writes the configuration; nothing runs yet. */
   static async prepare(lab: Lab, namespace: Namespace, options: DaemonOptions): Promise<Daemon> {
     const host = options.host ?? 'host';
-    const daemon = new Daemon(namespace, host, join(lab.directory, host), options.prefix ?? []);
+    const { prefix = [], process } = options;
+    const daemon = new Daemon(namespace, host, join(lab.directory, host), prefix, process);
     await mkdir(daemon.directory, { recursive: true });
     const config = [
       `host: ${host}`,
@@ -72,10 +77,15 @@ export class Daemon {
     return pid;
   }
 
+  get running(): boolean {
+    return this.#process?.running ?? false;
+  }
+
   /** Starts the daemon and waits until it answers `vrouter status`. */
   async start(timeoutMs = 20_000): Promise<void> {
-    const process = this.namespace.spawn([...this.prefix, join(BIN, 'vrouterd'), '--config', this.configFile]);
-    this.#log += this.output;
+    const command = [...this.prefix, join(BIN, 'vrouterd'), '--config', this.configFile];
+    const process = this.namespace.spawn(command, this.options);
+    this.#log = this.log;
     this.#process = process;
     await until(
       'vrouterd answers',

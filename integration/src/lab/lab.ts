@@ -14,7 +14,8 @@ const NAME = /^vt(\d+)-/;
  * Cleaning runs backwards: what was made last goes first.
  */
 export class Lab {
-  readonly #undo: (() => Promise<void>)[] = [];
+  #undo: { readonly undo: () => Promise<void> }[] = [];
+  readonly #namespaces = new Map<Namespace, () => void>();
   #daemons: Daemon[] = [];
 
   private constructor(
@@ -39,18 +40,35 @@ export class Lab {
     return lab;
   }
 
-  /** Registers what has to be undone when the test is over. */
-  defer(undo: () => Promise<void>): void {
-    this.#undo.push(undo);
+  /** Registers what has to be undone when the test is over. What is returned takes that back. */
+  defer(undo: () => Promise<void>): () => void {
+    const entry = { undo };
+    this.#undo.push(entry);
+    return () => {
+      this.#undo = this.#undo.filter((other) => other !== entry);
+    };
+  }
+
+  /** Name below /run/netns of the namespace called `name` here. */
+  nameOf(name: string): string {
+    return `vt${process.pid}-${name}`;
   }
 
   /** Makes a network namespace with its loopback up. */
   async namespace(name: string): Promise<Namespace> {
-    const namespace = new Namespace(this, `vt${process.pid}-${name}`);
+    const namespace = new Namespace(this, this.nameOf(name));
     await run(['ip', 'netns', 'add', namespace.name]);
-    this.defer(() => remove(namespace.name));
+    const forget = this.defer(() => remove(namespace.name));
+    this.#namespaces.set(namespace, forget);
     await namespace.run('ip link set lo up');
     return namespace;
+  }
+
+  /** Deletes a namespace before the test is over, with what runs in it. */
+  async deleteNamespace(namespace: Namespace): Promise<void> {
+    await remove(namespace.name);
+    this.#namespaces.get(namespace)?.();
+    this.#namespaces.delete(namespace);
   }
 
   /** Starts a daemon on a host of its own (a namespace) and waits until it answers. */
@@ -65,8 +83,8 @@ export class Lab {
   /** Removes everything made through it; a second call has nothing left to do. */
   async close(): Promise<void> {
     const failures: unknown[] = [];
-    for (let undo = this.#undo.pop(); undo; undo = this.#undo.pop()) {
-      await undo().catch((error: unknown) => failures.push(error));
+    for (let entry = this.#undo.pop(); entry; entry = this.#undo.pop()) {
+      await entry.undo().catch((error: unknown) => failures.push(error));
     }
     if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join('\n'));
   }

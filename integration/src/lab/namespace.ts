@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { Capture } from './capture.js';
 import { UDHCPC_SCRIPT, leaseFrom, type Lease } from './dhcp.js';
 import type { Lab } from './lab.js';
-import { Background, attempt, run, until, words, type Command, type Outcome, type RunOptions } from './process.js';
+import { Background, attempt, run, until, words } from './process.js';
+import type { BackgroundOptions, Command, Outcome, RunOptions } from './process.js';
 
 /** A network namespace: a guest, or the host a daemon runs on. */
 export class Namespace {
@@ -25,11 +26,12 @@ export class Namespace {
   }
 
   /** Starts a command in the namespace; it is ended with the test at the latest. */
-  spawn(command: Command, env: Readonly<Record<string, string>> = {}): Background {
-    const background = new Background(this.#inside(command), { env: { ...process.env, ...env } });
-    this.lab.defer(async () => {
+  spawn(command: Command, options?: BackgroundOptions): Background {
+    const background = new Background(this.#inside(command), options);
+    const forget = this.lab.defer(async () => {
       await background.stop();
     });
+    void background.ended.then(forget);
     return background;
   }
 
@@ -85,6 +87,11 @@ export class Namespace {
       },
       timeoutMs,
     );
+  }
+
+  /** Deletes the namespace before the test is over; what runs in it is ended. */
+  async delete(): Promise<void> {
+    await this.lab.deleteNamespace(this);
   }
 
   #inside(command: Command): readonly string[] {

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 
 /** What a finished command left behind. `code` is -1 when a signal ended it. */
 export interface Outcome {
@@ -61,6 +61,15 @@ function shown(command: Command): string {
   return words(command).join(' ');
 }
 
+export interface BackgroundOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Takes what the process writes, for one that writes for hours; only the newest part of it is then kept. */
+  readonly onOutput?: (text: string) => void;
+}
+
+/** How much is kept of output that somebody takes, characters. */
+const KEPT = 20_000;
+
 /** A process that runs beside the test. Its output is kept. */
 export class Background {
   readonly child: ChildProcess;
@@ -72,13 +81,17 @@ export class Background {
 
   constructor(
     readonly command: Command,
-    options: Pick<SpawnOptions, 'env' | 'cwd'> = {},
+    { env, onOutput }: BackgroundOptions = {},
   ) {
     const [program, ...args] = words(command);
-    const child = spawn(program, args, { ...options, stdio: 'pipe' });
+    const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: 'pipe' });
     this.child = child;
     const keep = (text: string): void => {
       this.#output += text;
+      if (onOutput) {
+        this.#output = this.#output.slice(-KEPT);
+        onOutput(text);
+      }
       this.#wake();
     };
     child.stdout.setEncoding('utf8').on('data', keep);

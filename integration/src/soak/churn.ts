@@ -1,0 +1,261 @@
+/** What the soak does to the daemon: guests and networks come, change and go, and guests misbehave. */
+import { fileURLToPath } from 'node:url';
+import type { Background } from '../lab/process.js';
+import { FLOODS, type Flood, type Order } from './frame-gun.js';
+import { GUEST_KINDS, SoakGuest } from './guest.js';
+import type { Random } from './random.js';
+import type { World } from './world.js';
+
+const FRAME_GUN = fileURLToPath(new URL('frame-gun.js', import.meta.url));
+const NETWORKS = 3;
+/** Guests at a time, at most; a third less is usual. */
+const GUESTS = 9;
+/** Floods, in frames a second. The agent takes a thousand a second from an interface. */
+const FLOOD_RATES = [2_000, 10_000, 30_000] as const;
+const FLOOD_SECONDS = 2;
+const TOOLS: readonly (readonly [string, string])[] = [
+  ['vif', '--list'],
+  ['nh', '--list'],
+  ['rt', '--dump 1'],
+  ['rt', '--dump 1 --family bridge'],
+  ['dropstats', ''],
+  ['vrfstats', '--dump'],
+  ['vrouter', 'get all -o yaml'],
+  ['vrouter', 'status'],
+];
+
+/** A network of the churn: what it is now. */
+interface ChurnNetwork {
+  readonly name: string;
+  readonly index: number;
+  mode: 'l2_l3' | 'l3' | 'l2';
+  floods: boolean;
+  extraSubnet: boolean;
+  mtu: number | undefined;
+}
+
+export type Action = readonly [name: string, work: () => Promise<unknown>];
+
+export class Churn {
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #networks: ChurnNetwork[];
+  #guests: SoakGuest[] = [];
+  #floods: Background[] = [];
+  #made = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#random = world.random;
+    this.#networks = Array.from({ length: NETWORKS }, (_, index) => ({
+      name: `churn-${index}`,
+      index,
+      mode: 'l2_l3',
+      floods: false,
+      extraSubnet: false,
+      mtu: undefined,
+    }));
+  }
+
+  /** One of each, to be done in any order. Traffic between guests that stay must not notice any of it. */
+  actions(): Action[] {
+    const floods = FLOODS.map((flood): Action => [`flood ${flood}`, () => this.#flood(flood)]);
+    return [
+      ['guests come', () => this.#come(3)],
+      ['guests come', () => this.#come(2)],
+      ['guests go', () => this.#go(2)],
+      ['network changes', () => this.#changeNetwork()],
+      ['network changes', () => this.#changeNetwork()],
+      ['guest returns', () => this.#return()],
+      ['guest returns', () => this.#return()],
+      ['device lost', () => this.#loseDevice()],
+      ['device lost', () => this.#loseDevice()],
+      ['virtual machine restarts', () => this.#restartMachine()],
+      ['tools', () => this.#runTools()],
+      ['refused', () => this.#applyNonsense()],
+      ...floods,
+    ];
+  }
+
+  /** Takes everything away that the actions made. */
+  async clear(): Promise<void> {
+    await this.floodsEnded();
+    const documents = [...this.#guests.map(({ document }) => document), ...this.#networks.map(networkDocument)];
+    const stored = await this.#storedNames();
+    await this.#world.client.remove(documents.filter(({ metadata: { name } }) => stored.has(name)));
+    for (const guest of this.#guests) await guest.unplug();
+    this.#guests = [];
+    await this.#world.realised();
+  }
+
+  async floodsEnded(): Promise<void> {
+    for (const flood of this.#floods) await flood.ended;
+    this.#floods = [];
+  }
+
+  async #storedNames(): Promise<Set<string>> {
+    const objects = (await this.#world.client.objects()) as { metadata: { name: string } }[];
+    return new Set(objects.map(({ metadata }) => metadata.name));
+  }
+
+  async #apply(documents: readonly unknown[]): Promise<void> {
+    await this.#world.client.apply(documents, { dryRun: false, prune: false });
+    await this.#world.realised();
+  }
+
+  async #come(count: number): Promise<void> {
+    const guests: SoakGuest[] = [];
+    for (let i = 0; i < count && this.#guests.length + guests.length < GUESTS; i++) {
+      const network = this.#random.pick(this.#networks).name;
+      const guest = new SoakGuest(this.#world, `c${this.#made++}`, this.#random.pick(GUEST_KINDS), network);
+      // The interface may be applied before there is anything to connect it to.
+      if (guest.kind === 'device' || this.#random.chance(0.7)) await guest.plug();
+      guests.push(guest);
+    }
+    await this.#world.client.apply([...this.#networks.map(networkDocument), ...guests.map(({ document }) => document)], {
+      dryRun: false,
+      prune: false,
+    });
+    for (const guest of guests) if (!guest.isPlugged) await guest.plug();
+    this.#guests.push(...guests);
+    await this.#world.realised();
+    for (const guest of guests) await guest.start();
+    for (const guest of guests) await this.#verify(guest);
+  }
+
+  async #go(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      const guest = await this.#anyGuest();
+      this.#guests = this.#guests.filter((other) => other !== guest);
+      // Either may be first: what runs in a cloud is told late.
+      const unplugFirst = this.#random.chance(0.5);
+      if (unplugFirst) await guest.unplug();
+      await this.#world.client.remove([guest.document]);
+      if (!unplugFirst) await guest.unplug();
+    }
+    await this.#world.realised();
+  }
+
+  async #changeNetwork(): Promise<void> {
+    const network = this.#random.pick(this.#networks);
+    switch (this.#random.below(4)) {
+      case 0:
+        network.mode = this.#random.pick((['l2_l3', 'l3', 'l2'] as const).filter((mode) => mode !== network.mode));
+        break;
+      case 1:
+        network.floods = !network.floods;
+        break;
+      case 2:
+        network.extraSubnet = !network.extraSubnet;
+        break;
+      case 3:
+        network.mtu = this.#random.pick([undefined, 1280, 1400, 1500]);
+    }
+    await this.#apply([networkDocument(network)]);
+    for (const guest of this.#guests) if (guest.network === network.name) await this.#verify(guest);
+  }
+
+  async #return(): Promise<void> {
+    const guest = await this.#anyGuest();
+    await guest.unplug();
+    if (this.#random.chance(0.5)) await this.#world.client.wait(1);
+    await guest.plug();
+    await this.#settled(guest);
+  }
+
+  async #loseDevice(): Promise<void> {
+    const guest = await this.#anyGuest();
+    await guest.loseDevice(this.#random.chance(0.5));
+    await this.#settled(guest);
+  }
+
+  async #restartMachine(): Promise<void> {
+    const guest = await this.#anyGuest('hypervisor');
+    await guest.stop();
+    await this.#settled(guest);
+  }
+
+  /** Waits until the daemon has the guest's port again, and starts the guest on it. */
+  async #settled(guest: SoakGuest): Promise<void> {
+    await guest.restored();
+    await guest.start();
+    await this.#verify(guest);
+  }
+
+  /** Sends frames no honest guest sends, while the soak goes on. */
+  async #flood(flood: Flood): Promise<void> {
+    const guest = await this.#anyGuest();
+    const order: Order = {
+      flood,
+      seconds: FLOOD_SECONDS,
+      rate: this.#random.pick(FLOOD_RATES),
+      seed: this.#random.below(2 ** 32),
+      mac: guest.status.mac,
+      address: guest.ipv4,
+      gateway: gatewayOf(this.#networkOf(guest)),
+    };
+    this.#floods.push(guest.namespace.spawn([process.execPath, FRAME_GUN, JSON.stringify(order)]));
+  }
+
+  /** The classic tools, all at once. */
+  async #runTools(): Promise<void> {
+    const outcomes = await Promise.all(TOOLS.map(([tool, args]) => this.#world.daemon.attempt(tool, args)));
+    for (const [index, { code, stderr }] of outcomes.entries()) {
+      if (code !== 0) throw new Error(`${TOOLS[index].join(' ')}: exit code ${code}: ${stderr.trim()}`);
+    }
+  }
+
+  /** Configuration that cannot be must change nothing. */
+  async #applyNonsense(): Promise<void> {
+    const [network] = this.#networks;
+    const nonsense = [
+      { ...networkDocument(network), spec: { subnets: [{ prefix: '10.0.0.0/33' }] } },
+      { ...networkDocument(network), metadata: { name: 'never' }, spec: { unknown: 1 } },
+      new SoakGuest(this.#world, 'never', 'veth', 'no-such-network').document,
+    ];
+    for (const document of nonsense) {
+      const applied = await this.#world.client.apply([document], { dryRun: false, prune: false }).catch(() => undefined);
+      if (applied) throw new Error(`nonsense was applied: ${JSON.stringify(document)}`);
+    }
+    await this.#world.realised();
+  }
+
+  /** A guest, of this kind if one is named; one comes when there is none. */
+  async #anyGuest(kind?: SoakGuest['kind']): Promise<SoakGuest> {
+    for (let tries = 0; tries < GUESTS; tries++) {
+      const candidates = this.#guests.filter((guest) => kind === undefined || guest.kind === kind);
+      if (candidates.length > 0) return this.#random.pick(candidates);
+      if (this.#guests.length >= GUESTS) await this.#go(2);
+      await this.#come(2);
+    }
+    return this.#random.pick(this.#guests);
+  }
+
+  #networkOf(guest: SoakGuest): ChurnNetwork {
+    return this.#networks.find(({ name }) => name === guest.network) ?? this.#networks[0];
+  }
+
+  /** The guest reaches its gateway, or where nobody plays gateway another guest. */
+  async #verify(guest: SoakGuest): Promise<void> {
+    const network = this.#networkOf(guest);
+    const other = this.#guests.find((candidate) => candidate !== guest && candidate.network === guest.network);
+    const targets = [...(network.mode === 'l2' ? [] : [gatewayOf(network)]), ...(other ? [other.ipv4] : [])];
+    for (const target of targets) {
+      const { code } = await guest.namespace.attempt(['ping', '-n', '-c', '1', '-i', '0.2', '-w', '5', target]);
+      if (code === 0) continue;
+      const about = `${guest.name} (${guest.kind}, ${guest.network}, ${network.mode})`;
+      throw new Error(`${about} does not reach ${target}${target === other?.ipv4 ? ` (${other.name}, ${other.kind})` : ''}`);
+    }
+  }
+}
+
+function gatewayOf({ index }: ChurnNetwork): string {
+  return `10.60.${index}.1`;
+}
+
+function networkDocument({ name, index, mode, floods, extraSubnet, mtu }: ChurnNetwork) {
+  const subnets = [{ prefix: `10.60.${index}.0/24` }, { prefix: `fd60:${index}::/64` }];
+  if (extraSubnet) subnets.push({ prefix: `10.61.${index}.0/24` });
+  const spec = { forwardingMode: mode, floodUnknownUnicast: floods, subnets, ...(mtu === undefined ? {} : { mtu }) };
+  return { apiVersion: 'vrouter/v1', kind: 'VirtualNetwork', metadata: { name }, spec };
+}
