@@ -1,6 +1,7 @@
 /** What the soak does to the daemon: guests and networks come, change and go, and guests misbehave. */
 import { fileURLToPath } from 'node:url';
 import type { Background } from '../lab/process.js';
+import { network, type Document } from '../lab/topology.js';
 import { FLOODS, type Flood, type Order } from './frame-gun.js';
 import { GUEST_KINDS, SoakGuest } from './guest.js';
 import type { Random } from './random.js';
@@ -80,9 +81,12 @@ export class Churn {
   /** Takes everything away that the actions made. */
   async clear(): Promise<void> {
     await this.floodsEnded();
-    const documents = [...this.#guests.map(({ document }) => document), ...this.#networks.map(networkDocument)];
     const stored = await this.#storedNames();
-    await this.#world.client.remove(documents.filter(({ metadata: { name } }) => stored.has(name)));
+    const made = [
+      ...this.#guests.map(({ name, document }) => ({ name, document })),
+      ...this.#networks.map((network) => ({ name: network.name, document: networkDocument(network) })),
+    ];
+    await this.#world.client.remove(made.filter(({ name }) => stored.has(name)).map(({ document }) => document));
     for (const guest of this.#guests) await guest.unplug();
     this.#guests = [];
     await this.#world.realised();
@@ -106,16 +110,19 @@ export class Churn {
   async #come(count: number): Promise<void> {
     const guests: SoakGuest[] = [];
     for (let i = 0; i < count && this.#guests.length + guests.length < GUESTS; i++) {
-      const network = this.#random.pick(this.#networks).name;
-      const guest = new SoakGuest(this.#world, `c${this.#made++}`, this.#random.pick(GUEST_KINDS), network);
+      const { name } = this.#random.pick(this.#networks);
+      const guest = new SoakGuest(this.#world, `c${this.#made++}`, this.#random.pick(GUEST_KINDS), name);
       // The interface may be applied before there is anything to connect it to.
       if (guest.kind === 'device' || this.#random.chance(0.7)) await guest.plug();
       guests.push(guest);
     }
-    await this.#world.client.apply([...this.#networks.map(networkDocument), ...guests.map(({ document }) => document)], {
-      dryRun: false,
-      prune: false,
-    });
+    await this.#world.client.apply(
+      [...this.#networks.map(networkDocument), ...guests.map(({ document }) => document)],
+      {
+        dryRun: false,
+        prune: false,
+      },
+    );
     for (const guest of guests) if (!guest.isPlugged) await guest.plug();
     this.#guests.push(...guests);
     await this.#world.realised();
@@ -137,22 +144,22 @@ export class Churn {
   }
 
   async #changeNetwork(): Promise<void> {
-    const network = this.#random.pick(this.#networks);
+    const changed = this.#random.pick(this.#networks);
     switch (this.#random.below(4)) {
       case 0:
-        network.mode = this.#random.pick((['l2_l3', 'l3', 'l2'] as const).filter((mode) => mode !== network.mode));
+        changed.mode = this.#random.pick((['l2_l3', 'l3', 'l2'] as const).filter((mode) => mode !== changed.mode));
         break;
       case 1:
-        network.floods = !network.floods;
+        changed.floods = !changed.floods;
         break;
       case 2:
-        network.extraSubnet = !network.extraSubnet;
+        changed.extraSubnet = !changed.extraSubnet;
         break;
       case 3:
-        network.mtu = this.#random.pick([undefined, 1280, 1400, 1500]);
+        changed.mtu = this.#random.pick([undefined, 1280, 1400, 1500]);
     }
-    await this.#apply([networkDocument(network)]);
-    for (const guest of this.#guests) if (guest.network === network.name) await this.#verify(guest);
+    await this.#apply([networkDocument(changed)]);
+    for (const guest of this.#guests) if (guest.network === changed.name) await this.#verify(guest);
   }
 
   async #return(): Promise<void> {
@@ -207,14 +214,15 @@ export class Churn {
 
   /** Configuration that cannot be must change nothing. */
   async #applyNonsense(): Promise<void> {
-    const [network] = this.#networks;
     const nonsense = [
-      { ...networkDocument(network), spec: { subnets: [{ prefix: '10.0.0.0/33' }] } },
-      { ...networkDocument(network), metadata: { name: 'never' }, spec: { unknown: 1 } },
+      network('churn-0', { subnets: [{ prefix: '10.0.0.0/33' }] }),
+      network('never', { unknown: 1 }),
       new SoakGuest(this.#world, 'never', 'veth', 'no-such-network').document,
     ];
     for (const document of nonsense) {
-      const applied = await this.#world.client.apply([document], { dryRun: false, prune: false }).catch(() => undefined);
+      const applied = await this.#world.client
+        .apply([document], { dryRun: false, prune: false })
+        .catch(() => undefined);
       if (applied) throw new Error(`nonsense was applied: ${JSON.stringify(document)}`);
     }
     await this.#world.realised();
@@ -244,7 +252,9 @@ export class Churn {
       const { code } = await guest.namespace.attempt(['ping', '-n', '-c', '1', '-i', '0.2', '-w', '5', target]);
       if (code === 0) continue;
       const about = `${guest.name} (${guest.kind}, ${guest.network}, ${network.mode})`;
-      throw new Error(`${about} does not reach ${target}${target === other?.ipv4 ? ` (${other.name}, ${other.kind})` : ''}`);
+      throw new Error(
+        `${about} does not reach ${target}${target === other?.ipv4 ? ` (${other.name}, ${other.kind})` : ''}`,
+      );
     }
   }
 }
@@ -253,9 +263,9 @@ function gatewayOf({ index }: ChurnNetwork): string {
   return `10.60.${index}.1`;
 }
 
-function networkDocument({ name, index, mode, floods, extraSubnet, mtu }: ChurnNetwork) {
+function networkDocument({ name, index, mode, floods, extraSubnet, mtu }: ChurnNetwork): Document {
   const subnets = [{ prefix: `10.60.${index}.0/24` }, { prefix: `fd60:${index}::/64` }];
   if (extraSubnet) subnets.push({ prefix: `10.61.${index}.0/24` });
-  const spec = { forwardingMode: mode, floodUnknownUnicast: floods, subnets, ...(mtu === undefined ? {} : { mtu }) };
-  return { apiVersion: 'vrouter/v1', kind: 'VirtualNetwork', metadata: { name }, spec };
+  const spec = { forwardingMode: mode, floodUnknownUnicast: floods, subnets };
+  return network(name, mtu === undefined ? spec : { ...spec, mtu });
 }

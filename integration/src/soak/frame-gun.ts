@@ -10,7 +10,17 @@ import { sleep } from '../lab/process.js';
 import { Random } from './random.js';
 
 /** What a flood consists of. */
-export const FLOODS = ['broadcast', 'multicast', 'unknown', 'arp', 'dhcp', 'ping', 'garbage', 'mutant', 'offload'] as const;
+export const FLOODS = [
+  'broadcast',
+  'multicast',
+  'unknown',
+  'arp',
+  'dhcp',
+  'ping',
+  'garbage',
+  'mutant',
+  'offload',
+] as const;
 export type Flood = (typeof FLOODS)[number];
 
 export interface Order {
@@ -42,7 +52,11 @@ function frame(order: Order, random: Random): Uint8Array {
     case 'broadcast':
       return toAll.ipv4({ src: address, dst: '255.255.255.255' }).udp(4000, 4000).payload(data).bytes();
     case 'multicast':
-      return eth({ src: mac, dst: '01:00:5e:01:02:03' }).ipv4({ src: address, dst: '239.1.2.3' }).udp(5, 5).payload(data).bytes();
+      return eth({ src: mac, dst: '01:00:5e:01:02:03' })
+        .ipv4({ src: address, dst: '239.1.2.3' })
+        .udp(5, 5)
+        .payload(data)
+        .bytes();
     case 'unknown': {
       const dst = `02:ff:${hex(random)}:${hex(random)}:${hex(random)}:${hex(random)}`;
       return eth({ src: mac, dst }).ipv4({ src: address, dst: '203.0.113.9' }).udp(6, 6).payload(data).bytes();
@@ -64,7 +78,17 @@ function frame(order: Order, random: Random): Uint8Array {
     case 'garbage': {
       const noise = Uint8Array.from(bytes(random, 14 + random.below(1500)));
       if (random.chance(0.5)) noise.set(random.chance(0.5) ? [255, 255, 255, 255, 255, 255] : [0, 0, 0x5e, 0, 1, 0]);
-      if (random.chance(0.7)) noise.set(random.pick([[8, 0], [8, 6], [0x86, 0xdd], [0x81, 0], [0x88, 0x47]]), 12);
+      if (random.chance(0.7))
+        noise.set(
+          random.pick([
+            [8, 0],
+            [8, 6],
+            [0x86, 0xdd],
+            [0x81, 0],
+            [0x88, 0x47],
+          ]),
+          12,
+        );
       return noise;
     }
     case 'mutant':
@@ -103,8 +127,10 @@ async function fire(order: Order): Promise<void> {
   const fd = openPacketSocket(eth0.ifindex, { vnetHeader: order.flood === 'offload' });
   const magazine = Array.from({ length: MAGAZINE }, () => frame(order, random));
   const end = Date.now() + order.seconds * 1000;
-  for (let sent = 0; Date.now() < end; await sleep(PORTION_MS)) {
+  let sent = 0;
+  while (Date.now() < end) {
     for (let left = (order.rate * PORTION_MS) / 1000; left > 0; left--) shoot(fd, magazine[sent++ % MAGAZINE]);
+    await sleep(PORTION_MS);
   }
 }
 

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Namespace } from '../lab/namespace.js';
 import type { Background } from '../lab/process.js';
 import { attempt, run, until } from '../lab/process.js';
+import { port, type Document } from '../lab/topology.js';
 import type { World } from './world.js';
 
 const HYPERVISOR = fileURLToPath(new URL('hypervisor.js', import.meta.url));
@@ -18,12 +19,6 @@ interface Status {
   readonly device: string;
   readonly mac: string;
   readonly addresses: readonly string[];
-}
-
-interface Document {
-  readonly kind: string;
-  readonly metadata: { readonly name: string };
-  readonly spec: unknown;
 }
 
 export class SoakGuest {
@@ -61,7 +56,7 @@ export class SoakGuest {
   }
 
   /** The virtual machine interface. */
-  get document(): Document & { apiVersion: string } {
+  get document(): Document {
     const netns = { type: 'netns', netns: this.#netns };
     const attach = {
       veth: { ...netns, port: 'veth' },
@@ -69,8 +64,7 @@ export class SoakGuest {
       hypervisor: { type: 'tap' },
       device: { type: 'device', device: this.#hostEnd },
     }[this.kind];
-    const spec = { virtualNetwork: this.network, attach };
-    return { apiVersion: 'vrouter/v1', kind: 'VirtualMachineInterface', metadata: { name: this.name }, spec };
+    return port(this.name, this.network, attach);
   }
 
   /** Makes the namespace and, for a `device`, the veth into it: what is there before the daemon hears of the guest. */
@@ -103,7 +97,10 @@ export class SoakGuest {
     const isBack = async (): Promise<boolean> => {
       if (this.kind === 'veth' || this.kind === 'tap') {
         const { stdout } = await this.namespace.attempt('ip -o -4 address show dev eth0');
-        return stdout.includes(this.ipv4) && (await this.namespace.attempt('ip link show dev eth0')).stdout.includes('LOWER_UP');
+        return (
+          stdout.includes(this.ipv4) &&
+          (await this.namespace.attempt('ip link show dev eth0')).stdout.includes('LOWER_UP')
+        );
       }
       const { stdout } = await this.#host.attempt(['ip', 'link', 'show', 'dev', device]);
       return stdout.includes(`vrouterd:${device}`) && /<.*\bUP\b.*>/.test(stdout);
@@ -130,7 +127,9 @@ export class SoakGuest {
   /** Deletes the device under the daemon: the host's end, or the one in the guest. */
   async loseDevice(inside: boolean): Promise<void> {
     const isInside = this.kind === 'tap' || (inside && this.kind !== 'hypervisor');
-    const where = isInside ? [this.#netns, 'link', 'delete', 'eth0'] : [this.#host.name, 'link', 'delete', this.status.device];
+    const where = isInside
+      ? [this.#netns, 'link', 'delete', 'eth0']
+      : [this.#host.name, 'link', 'delete', this.status.device];
     await run(['ip', '-n', ...where]);
     await this.stop();
     if (this.kind === 'device') await this.#makeVeth();

@@ -1,5 +1,9 @@
 /** What a soak found: violations with the time they were seen at, and what was measured. */
 
+/** A process needs so long until it has compiled and cached what it will; in shorter soaks everything may rise by more. */
+const WARM_MINUTES = 10;
+const WARMING_UP = 4;
+
 /** One thing measured over and over. */
 export class Series {
   readonly times: number[] = [];
@@ -25,7 +29,10 @@ export class Series {
     const times = this.times.slice(from);
     const values = this.values.slice(from);
     const seconds = (times.at(-1) ?? 0) - (times.at(0) ?? 0);
-    return { rise: slope(times, values) * seconds, limit: this.allowed.fixed + (this.allowed.perMinute * seconds) / 60 };
+    return {
+      rise: slope(times, values) * seconds,
+      limit: this.allowed.fixed + (this.allowed.perMinute * seconds) / 60,
+    };
   }
 }
 
@@ -59,7 +66,9 @@ export class Report {
   /** Says one line, with the time in front. */
   say(text: string): void {
     const seconds = Math.floor(this.seconds);
-    const clock = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((n) => String(Math.floor(n)).padStart(2, '0'));
+    const clock = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((n) =>
+      String(Math.floor(n)).padStart(2, '0'),
+    );
     this.#tell(`${clock.join(':')} ${text}`);
   }
 
@@ -80,7 +89,12 @@ export class Report {
     for (const series of this.#series.values()) {
       const { rise, limit } = series.rise();
       const flat = rise <= limit;
-      const numbers = [series.values[0], series.values.at(-1) ?? 0, Math.min(...series.values), Math.max(...series.values)];
+      const numbers = [
+        series.values[0],
+        series.values.at(-1) ?? 0,
+        Math.min(...series.values),
+        Math.max(...series.values),
+      ];
       rows.push([series.name, ...[...numbers, rise, limit].map((n) => shown(n, series.unit)), flat ? 'flat' : 'RISES']);
       if (!flat) this.violation(`${series.name} rose by ${shown(rise, series.unit)} in the second half`);
     }

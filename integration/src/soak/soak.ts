@@ -26,7 +26,7 @@ export interface SoakOptions {
 }
 
 /** Part of the time in which the daemon itself is ended as well. */
-const RESTARTS_UNTIL = 0.45;
+const RESTARTS_UNTIL = 0.4;
 /** Actions from one rest to the next. */
 const ACTIONS_TO_REST = 12;
 /** Packets need so long to be where they go once their senders are paused, ms. */
@@ -113,7 +113,9 @@ class Soak {
       report.violation(`${name}: ${(error as Error).message}`);
       if (!daemon.running) await daemon.start();
       // What the daemon has and what the soak thinks it has may differ now.
-      await this.#churn.clear().catch((failure: unknown) => report.violation(`clearing up: ${(failure as Error).message}`));
+      await this.#churn
+        .clear()
+        .catch((failure: unknown) => report.violation(`clearing up: ${(failure as Error).message}`));
     }
   }
 
@@ -155,6 +157,7 @@ class Soak {
     tell('');
     tell(report.conclude());
     tell('');
+    if (report.violations.length > 0) tell(`the end of the daemon's log:\n${this.#world.daemon.log}`);
     for (const violation of report.violations) tell(`VIOLATION: ${violation}`);
     const verdict = report.violations.length === 0 ? 'PASSED' : `FAILED, ${report.violations.length} violations`;
     tell(`soak of ${(report.seconds / 60).toFixed(1)} minutes, seed ${seed}: ${verdict}`);

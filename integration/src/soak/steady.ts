@@ -1,4 +1,5 @@
 /** The guests that stay: their pings and streams run as long as the soak does. */
+import { network, type Document } from '../lab/topology.js';
 import type { Action } from './churn.js';
 import { SoakGuest } from './guest.js';
 import { startPing, startStream, type Traffic } from './traffic.js';
@@ -8,6 +9,7 @@ import type { World } from './world.js';
 const STREAM_RATE = 2_000_000;
 const FIRST_PORT = 6_000;
 const BURST_SECONDS = 2;
+const ROUTED = network('steady-l3', { forwardingMode: 'l3', subnets: [{ prefix: '10.52.0.0/24' }] });
 
 export class Steady {
   readonly guests: readonly SoakGuest[];
@@ -32,13 +34,19 @@ export class Steady {
 
   async start(): Promise<void> {
     for (const guest of this.guests) await guest.plug();
-    const documents = [this.#network(), routed, ...this.guests.map(({ document }) => document)];
+    const documents = [this.#network(), ROUTED, ...this.guests.map(({ document }) => document)];
     await this.#world.client.apply(documents, { dryRun: false, prune: false });
     await this.#world.realised();
     for (const guest of this.guests) await guest.start();
 
     const [veth, tap, machine, device, routed1, routed2] = this.guests;
-    const pairs = [[veth, tap], [machine, device], [veth, machine], [device, tap], [routed1, routed2]] as const;
+    const pairs = [
+      [veth, tap],
+      [machine, device],
+      [veth, machine],
+      [device, tap],
+      [routed1, routed2],
+    ] as const;
     for (const [from, to] of pairs) this.#ping(from, to, to.ipv4);
     this.#ping(tap, veth, veth.ipv6);
     for (const [from, to] of pairs) await this.#stream(from, to, to.ipv4);
@@ -92,16 +100,9 @@ export class Steady {
     await server.stop();
   }
 
-  #network() {
+  #network(): Document {
     const subnets = [{ prefix: '10.50.0.0/24' }, { prefix: 'fd50::/64' }];
     if (this.#extraSubnet) subnets.push({ prefix: '10.51.0.0/24' });
-    return { ...routed, metadata: { name: 'steady' }, spec: { subnets, floodUnknownUnicast: this.#floods } };
+    return network('steady', { subnets, floodUnknownUnicast: this.#floods });
   }
 }
-
-const routed = {
-  apiVersion: 'vrouter/v1',
-  kind: 'VirtualNetwork',
-  metadata: { name: 'steady-l3' },
-  spec: { forwardingMode: 'l3', subnets: [{ prefix: '10.52.0.0/24' }] },
-};

@@ -34,7 +34,7 @@ function receive(port: number): void {
   createServer((socket) => {
     watchEnd(socket);
     socket.on('data', (data) => {
-      for (let at = 0; at < data.length; ) {
+      for (let at = 0; at < data.length;) {
         const part = data.subarray(at, at + PERIOD);
         const from = total % PERIOD;
         if (Buffer.compare(part, twice.subarray(from, from + part.length)) !== 0) fail('wrong bytes came');

@@ -115,7 +115,10 @@ export async function startStream(
   const sender = from.spawn([process.execPath, STREAM, 'send', address, String(port), String(rate)], {
     onOutput: () => undefined,
   });
-  const checkEnds = [watchEnd(sender, `${name}, sender`, surroundings), watchEnd(receiver, `${name}, receiver`, surroundings)];
+  const checkEnds = [
+    watchEnd(sender, `${name}, sender`, surroundings),
+    watchEnd(receiver, `${name}, receiver`, surroundings),
+  ];
   const check = (): void => {
     for (const checkEnd of checkEnds) checkEnd();
     const still = interruptions.calmSince(progressAt) > STILL_MS;

@@ -84,7 +84,9 @@ export class Watch {
     const { descriptors, maps } = processFacts(daemon.pid);
     if (this.#descriptors?.pid !== daemon.pid) this.#descriptors = { pid: daemon.pid, count: descriptors };
     if (descriptors > this.#descriptors.count + DESCRIPTORS_SLACK) {
-      report.violation(`${descriptors} descriptors at rest, ${this.#descriptors.count} at the first rest of this process`);
+      report.violation(
+        `${descriptors} descriptors at rest, ${this.#descriptors.count} at the first rest of this process`,
+      );
     }
     report.add(SERIES.restDescriptors, descriptors);
     report.add(SERIES.restMaps, maps);
@@ -115,11 +117,15 @@ export class Watch {
   async #checkBooks(): Promise<void> {
     const { report, client } = this.#world;
     let off = NaN;
-    const balanced = until('the books balance', async () => {
-      const { received, generated, copied, sent, dropped, consumed } = (await client.status()).datapath.books;
-      off = received + generated + copied - sent - dropped - consumed;
-      return off === this.#booksOff || undefined;
-    }, 3_000);
+    const balanced = until(
+      'the books balance',
+      async () => {
+        const { received, generated, copied, sent, dropped, consumed } = (await client.status()).datapath.books;
+        off = received + generated + copied - sent - dropped - consumed;
+        return off === this.#booksOff || undefined;
+      },
+      3_000,
+    );
     await balanced.catch(() => undefined);
     const moved = off - this.#booksOff;
     this.#booksOff = off;

@@ -2,7 +2,6 @@ import type { Daemon as DaemonClient } from 'vrouterd/dist/cli/client.js';
 import { connect } from 'vrouterd/dist/cli/client.js';
 import { connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Daemon } from '../lab/daemon.js';
 import type { Lab } from '../lab/lab.js';
 import { until } from '../lab/process.js';
@@ -106,10 +105,8 @@ function logReader(report: Report): (text: string) => void {
     for (const line of lines) {
       if (!line.startsWith('{')) {
         if (line !== '') report.violation(`the daemon wrote: ${line}`);
-      } else if ((JSON.parse(line) as { level: number }).level >= ERROR_LEVEL) report.violation(`the daemon logged: ${line}`);
+      } else if ((JSON.parse(line) as { level: number }).level >= ERROR_LEVEL)
+        report.violation(`the daemon logged: ${line}`);
     }
   };
 }
-
-/** This checkout. */
-export const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url));

@@ -25,12 +25,12 @@ class OpenVswitch {
     const file = join(directory, 'conf.db');
     const database = `unix:${join(directory, 'db.sock')}`;
     await run(['ovsdb-tool', 'create', file, SCHEMA]);
-    namespace.spawn(['ovsdb-server', file, `--remote=p${database}`, '--pidfile', '--unixctl=db.ctl'], env);
+    namespace.spawn(['ovsdb-server', file, `--remote=p${database}`, '--pidfile', '--unixctl=db.ctl'], { env });
     const vsctl = ['ovs-vsctl', `--db=${database}`, '--timeout=5'];
     await until('ovsdb-server answers', async () => {
       return (await attempt([...vsctl, '--no-wait', 'init'])).code === 0 ? true : undefined;
     });
-    const daemon = namespace.spawn(['ovs-vswitchd', database, '--pidfile', '--unixctl=vswitchd.ctl'], env);
+    const daemon = namespace.spawn(['ovs-vswitchd', database, '--pidfile', '--unixctl=vswitchd.ctl'], { env });
     const ovs = new OpenVswitch(namespace, daemon, database);
     await ovs.vsctl('add-br br0 -- set bridge br0 datapath_type=netdev');
     return ovs;
