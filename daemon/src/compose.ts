@@ -31,7 +31,7 @@ import { WorkerHost } from './worker-host.js';
 
 /** How often what failed is tried again, and the kernel's state is compared with what it should be. */
 const AUDIT = '*/10 * * * * *';
-/** A namespace's file appears before the namespace is mounted on it: looks after its appearance, ms. */
+/** A namespace's file appears before the namespace is mounted on it: looks after a change there, ms. */
 const NAMESPACE_LOOKS_MS = [30, 300, 1500];
 const NAMESPACES = '/run/netns';
 const DEFAULT_UNDERLAY_MTU = 1500;
@@ -216,12 +216,16 @@ function answerAll(ring: FrameRing, host: WorkerHost, realiser: Realiser): void 
   }
 }
 
-/** Namespaces that appear may be those that interfaces wait for. */
+/** Namespaces that appear may be those that interfaces wait for; those that vanish take their ports along. */
 function watchNamespaces(realiser: Realiser, undo: Undo): void {
   mkdirSync(NAMESPACES, { recursive: true });
+  const coming = new Set<number>();
   const watcher = watch(NAMESPACES, () => {
     for (const ms of NAMESPACE_LOOKS_MS) {
+      if (coming.has(ms)) continue;
+      coming.add(ms);
       setTimeout(() => {
+        coming.delete(ms);
         realiser.retry();
       }, ms).unref();
     }

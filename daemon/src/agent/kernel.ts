@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { listLinks } from 'packet-io';
 import {
   closeFd,
@@ -28,6 +28,12 @@ export const kernel = {
     } finally {
       closeFd(socket);
     }
+  },
+
+  /** Which namespace a file stands for, to be compared; undefined: there is no such file. */
+  namespaceOf(netns: string): string | undefined {
+    const found = statSync(netns, { throwIfNoEntry: false });
+    return found && `${found.dev}:${found.ino}`;
   },
 
   /** Whether IPv6 is off on an interface of the daemon's namespace; where the kernel has no IPv6 it is. */

@@ -76,7 +76,8 @@ export type HeldTaps = Map<string, HeldTap>;
 interface HeldTap {
   readonly fd: number;
   readonly ifindex: number;
-  readonly netns: string;
+  /** The namespace it is in, whatever the namespace's file stands for by now. */
+  readonly namespace: string | undefined;
   readonly vnetHeader: boolean;
 }
 
@@ -94,15 +95,15 @@ export function planNetnsTap(
   const { device } = spec;
   const { ifName, offloads: vnetHeader } = attach;
   const netns = netnsFile(attach.netns);
+  const namespace = kernel.namespaceOf(netns);
+  // A descriptor keeps the namespace it was opened in alive, even one that was deleted.
+  if (held.get(device)?.namespace !== namespace) letGo(held, device, kernel);
   const outer = seen.host.get(device);
   const inner = ownLink(seen.inside(attach.netns).get(ifName), device, attach.netns);
   const isTap = inner?.kind === 'tun';
   const alias = guestAlias(spec, attach);
   const before = held.get(device);
-  const usable =
-    before?.netns === netns && before.ifindex === inner?.ifindex && before.vnetHeader === vnetHeader
-      ? before
-      : undefined;
+  const usable = before?.ifindex === inner?.ifindex && before?.vnetHeader === vnetHeader ? before : undefined;
   const notConfigured = { host: [], guest: inner ? [setAlias(ifName, ownMark(device))] : [] };
   let opened: HeldTap | undefined;
   return {
@@ -117,7 +118,7 @@ export function planNetnsTap(
       letGo(held, device, kernel);
       try {
         const { fd, ifindex } = kernel.openTap({ netns, name: ifName, vnetHeader });
-        opened = { fd, ifindex, netns, vnetHeader };
+        opened = { fd, ifindex, namespace, vnetHeader };
       } catch (cause) {
         if ((cause as NodeJS.ErrnoException).code !== 'EBUSY') throw cause;
         throw new Error(`${ifName} in namespace ${attach.netns} is held by another process; end that one`, { cause });

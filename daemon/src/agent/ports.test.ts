@@ -27,6 +27,7 @@ function world(
   outcome: (command: string, input: string) => Partial<Outcome> = () => ({}),
 ) {
   const done: string[] = [];
+  const namespaces: Record<string, string> = {};
   const missing = Object.assign(new Error('ENOENT: no such file'), { code: 'ENOENT' });
   let fd = 100;
   const kernel: Kernel = {
@@ -34,6 +35,7 @@ function world(
       if (!(netns in links)) throw missing;
       return links[netns];
     },
+    namespaceOf: (netns) => namespaces[netns] ?? (netns in links ? 'first' : undefined),
     openTap(options) {
       done.push(`open ${JSON.stringify(options)}`);
       return { fd: fd++, name: options.name ?? '', ifindex: 9 };
@@ -61,7 +63,7 @@ function world(
       ...(command.includes('-j') ? { stdout: '[]' } : outcome(command.join(' '), input)),
     });
   };
-  return { done, ports: new Ports({ kernel, run, log }) };
+  return { done, namespaces, ports: new Ports({ kernel, run, log }) };
 }
 
 const DROP =
@@ -155,6 +157,49 @@ test('a TAP in a namespace becomes persistent when it is configured, and is open
   links[GUEST] = [link('eth0', 10, { kind: 'tun' })];
   const [, refused] = [...(await ports.ensure([tap]))][0];
   t.is((refused as Error).message, 'eth0 in namespace guest exists and is not ours; remove it or choose another name');
+});
+
+test('a namespace that was deleted is not kept alive by the TAP in it, and is missed when there is another of its name', async (t) => {
+  const links: Record<string, Link[]> = { '': [], [GUEST]: [] };
+  const { done, namespaces, ports } = world(links);
+  const tap: PortSpec = { ...veth, attach: { ...veth.attach, port: 'tap' } };
+  await ports.ensure([tap]);
+  t.deepEqual(ports.displaced(), []);
+
+  Reflect.deleteProperty(links, GUEST);
+  t.deepEqual(ports.displaced(), ['tap0']);
+  done.length = 0;
+  await ports.ensure([tap]);
+  t.deepEqual(done, ['close 100']);
+
+  links[GUEST] = [];
+  namespaces[GUEST] = 'second';
+  await ports.ensure([tap]);
+  t.deepEqual(ports.displaced(), []);
+  namespaces[GUEST] = 'third';
+  t.deepEqual(ports.displaced(), ['tap0']);
+  await ports.remove([tap]);
+  t.deepEqual(ports.displaced(), []);
+});
+
+test('what vanishes while it is being removed is removed', async (t) => {
+  const links: Record<string, Link[]> = {
+    '': [link('tap0', 7, { alias: 'vrouterd:tap0', kind: 'veth' })],
+    [GUEST]: [link('eth1', 3, { alias: 'vrouterd:tap1 0', kind: 'tun' })],
+  };
+  const failing = {
+    code: 1,
+    stdout: 'table netdev vrouterd {\n}\n',
+    stderr: 'Cannot find device\nCommand failed -:1\n',
+  };
+  const { ports } = world(links, (command) => {
+    if (command.startsWith('nsenter')) Reflect.deleteProperty(links, GUEST);
+    else if (command.startsWith('ip')) links[''] = [];
+    else return { ...failing, code: 0 };
+    return failing;
+  });
+  const inside = { device: 'tap1', attach: { ...veth.attach, port: 'tap', ifName: 'eth1' } as const };
+  await t.notThrowsAsync(ports.remove([veth, inside]));
 });
 
 test('a TAP for a hypervisor bears its mark before it is persistent, and is up after it is isolated', async (t) => {

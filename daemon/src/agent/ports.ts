@@ -41,9 +41,25 @@ export interface PortsDeps {
   readonly log: Pick<Logger, 'info'>;
 }
 
+/** The file of a namespace, and which namespace it stood for. */
+interface Place {
+  readonly file: string;
+  readonly namespace: string | undefined;
+}
+
+/** By port. */
+type Places = Map<string, Place>;
+
+function placeOf(netns: string, kernel: Kernel): Place {
+  const file = netnsFile(netns);
+  return { file, namespace: kernel.namespaceOf(file) };
+}
+
 export class Ports {
   readonly #deps: PortsDeps;
   readonly #held: HeldTaps = new Map();
+  /** Of the ports that are in namespaces. */
+  readonly #places: Places = new Map();
   /** The call under way; calls are carried out one after the other. */
   #busy: Promise<unknown> = Promise.resolve();
 
@@ -56,7 +72,7 @@ export class Ports {
    * that are open may be given again: they are changed where they differ, and returned with another descriptor.
    */
   ensure(specs: readonly PortSpec[]): Promise<Map<number, OpenPort | Error>> {
-    return this.#next(() => new Round(this.#deps, this.#held).ensure(specs));
+    return this.#next(() => new Round(this.#deps, this.#held, this.#places).ensure(specs));
   }
 
   /**
@@ -65,6 +81,13 @@ export class Ports {
    */
   remove(ports: readonly Pick<PortSpec, 'device' | 'attach'>[]): Promise<void> {
     return this.#next(() => this.#remove(ports));
+  }
+
+  /** Ports whose namespace is not the one it was when they were made sure of: deleted, perhaps made again under its name. */
+  displaced(): string[] {
+    const { kernel } = this.#deps;
+    const isGone = ({ file, namespace }: Place): boolean => kernel.namespaceOf(file) !== namespace;
+    return [...this.#places].filter(([, place]) => isGone(place)).map(([device]) => device);
   }
 
   /**
@@ -96,6 +119,7 @@ export class Ports {
     const guests = new NamespaceBatches<string>();
     for (const { device, attach } of ports) {
       letGo(this.#held, device, kernel);
+      this.#places.delete(device);
       const link = seen.host.get(device);
       const ours = link && isOurs(link, device) ? link : undefined;
       if (ours && attach.type === 'device') for (const words of giveBack(ours, kernel)) host.add(device, ...words);
@@ -106,26 +130,36 @@ export class Ports {
       }
       log.info({ device }, 'port removed');
     }
-    const failures = [...(await host.run(run)), ...(await guests.run(run))];
+    const failures = new Map([...(await host.run(run)), ...(await guests.run(run))]);
     await allowIngress(
       ports.map(({ device }) => device),
       run,
     );
-    if (failures.length > 0) throw new Error(failures.map(([, { message }]) => message).join('; '));
+    if (failures.size === 0) return;
+    const remains = new Seen(kernel);
+    const failed = ports.filter((port) => failures.has(port.device) && isThere(remains, port));
+    if (failed.length > 0) throw new Error(failed.map(({ device }) => failures.get(device)?.message).join('; '));
   }
+}
+
+/** Whether something of a port is left. It may go by itself while it is removed, with its namespace or its other end. */
+function isThere(seen: Seen, { device, attach }: Pick<PortSpec, 'device' | 'attach'>): boolean {
+  return seen.host.has(device) || (attach.type === 'netns' && linkInside(seen, attach) !== undefined);
 }
 
 /** One round of making sure: plans in, and at each stage those that failed fall out. */
 class Round {
   readonly #deps: PortsDeps;
   readonly #held: HeldTaps;
+  readonly #places: Places;
   readonly #results = new Map<number, OpenPort | Error>();
   readonly #abandoned: PortPlan[] = [];
   #plans: readonly PortPlan[] = [];
 
-  constructor(deps: PortsDeps, held: HeldTaps) {
+  constructor(deps: PortsDeps, held: HeldTaps, places: Places) {
     this.#deps = deps;
     this.#held = held;
+    this.#places = places;
   }
 
   async ensure(specs: readonly PortSpec[]): Promise<Map<number, OpenPort | Error>> {
@@ -186,13 +220,15 @@ class Round {
     const addresses = specs.some(({ attach }) => attach.type === 'device') ? await hostAddresses(run) : new Map();
     const seen = new Seen(kernel);
     const plan = (spec: PortSpec): PortPlan => {
-      const { attach } = spec;
+      const { attach, device } = spec;
+      this.#places.delete(device);
       switch (attach.type) {
         case 'tap': {
           const owner = numberOf(owners, attach.owner, 'user');
           return planTap(spec, { ...attach, owner, group: numberOf(groups, attach.group, 'group') }, seen, kernel);
         }
         case 'netns':
+          this.#places.set(device, placeOf(attach.netns, kernel));
           return attach.port === 'veth'
             ? planVeth(spec, attach, seen, kernel)
             : planNetnsTap(spec, attach, seen, kernel, this.#held);

@@ -5,6 +5,8 @@ export interface RealisedPortsParts {
   readonly ports: {
     ensure(specs: readonly PortSpec[]): Promise<Map<number, OpenPort | Error>>;
     remove(ports: readonly Pick<PortSpec, 'device' | 'attach'>[]): Promise<void>;
+    /** Devices of the ports whose namespace was deleted. */
+    displaced(): readonly string[];
   };
   readonly datapath: {
     /** Opens a port for the datapath; the function it returns begins traffic, instead of what the vif had before. May throw. */
@@ -68,11 +70,15 @@ export class RealisedPorts {
     return dropped.map(([name]) => name);
   }
 
-  /** Removes the devices of dropped ports. What cannot be removed now is tried again the next time. */
+  /** Removes the devices of dropped ports. What cannot be removed now is tried again the next time, and keeps nobody waiting. */
   async removeDropped(): Promise<void> {
     if (this.#leftovers.length === 0) return;
-    await this.#parts.ports.remove(this.#leftovers);
-    this.#leftovers = [];
+    try {
+      await this.#parts.ports.remove(this.#leftovers);
+      this.#leftovers = [];
+    } catch (error) {
+      this.#parts.log.warn({ err: error }, 'could not remove ports, trying again later');
+    }
   }
 
   /**
@@ -85,6 +91,9 @@ export class RealisedPorts {
       return !realised?.port || realised.text !== JSON.stringify(spec);
     });
     if (missing.length === 0) return [];
+    // What is made sure of now is nothing to remove any more.
+    const devices = new Set(missing.map(([, { device }]) => device));
+    this.#leftovers = this.#leftovers.filter(({ device }) => !devices.has(device));
     const results = await this.#parts.ports.ensure(missing.map(([, spec]) => spec));
     return missing.flatMap(([name, spec]) => this.#note(name, spec, results.get(spec.vifId)) ?? []);
   }
@@ -127,6 +136,14 @@ export class RealisedPorts {
       return true;
     }
     return false;
+  }
+
+  /** Vifs of the open ports whose namespace was deleted, though their devices may live on in it. */
+  displaced(): number[] {
+    const devices = new Set(this.#parts.ports.displaced());
+    return [...this.#realised.values()]
+      .filter(({ spec, port }) => port && devices.has(spec.device))
+      .map(({ spec }) => spec.vifId);
   }
 
   /** Interfaces of the host that open ports use: vif by index. */

@@ -41,6 +41,7 @@ function setUp() {
   const events: string[] = [];
   const broken = new Map<string, 'ensure' | 'open'>();
   const faults = { ensure: false, remove: false };
+  const displaced: string[] = [];
   const nameByVif = new Map<number, string>();
   const realiser: Realiser = new Realiser({
     host: 'here',
@@ -73,6 +74,7 @@ function setUp() {
         events.push(`remove ${ports.map(({ device }) => device).join(' ')}`);
         return Promise.resolve();
       },
+      displaced: () => displaced,
     },
     datapath: {
       open: (vif) => {
@@ -88,7 +90,7 @@ function setUp() {
   const set = (object: StoredObject): void => {
     realiser.onChange({ op: 'set', kind: object.kind, name: object.name, object });
   };
-  return { realiser, events, broken, faults, set };
+  return { realiser, events, broken, faults, displaced, set };
 }
 
 test('interfaces of this host get ports, and are active once traffic can flow', async (t) => {
@@ -131,7 +133,7 @@ test('a run that fails as a whole is tried again', async (t) => {
   t.is(realiser.stateOf(nameOf('a'))?.state, 'active');
 });
 
-test('a device that could not be removed is removed later', async (t) => {
+test('a device that could not be removed is removed later, and keeps no other waiting', async (t) => {
   const { realiser, events, faults, set } = setUp();
   set(network());
   set(vmi('a', 3));
@@ -140,10 +142,49 @@ test('a device that could not be removed is removed later', async (t) => {
   realiser.onChange({ op: 'delete', kind: 'VirtualMachineInterface', name: nameOf('a') });
   await realiser.settled();
   t.false(events.includes('remove tapa'));
+  set(vmi('b', 4));
+  await realiser.settled();
+  t.is(realiser.stateOf(nameOf('b'))?.state, 'active');
   faults.remove = false;
   realiser.audit();
   await realiser.settled();
   t.true(events.includes('remove tapa'));
+});
+
+test('a port that is wanted again is not removed behind its back', async (t) => {
+  const { realiser, events, faults, set } = setUp();
+  set(network());
+  set(vmi('a', 3));
+  await realiser.settled();
+  faults.remove = true;
+  realiser.onChange({ op: 'delete', kind: 'VirtualMachineInterface', name: nameOf('a') });
+  await realiser.settled();
+  set(vmi('a', 3));
+  await realiser.settled();
+  faults.remove = false;
+  realiser.audit();
+  await realiser.settled();
+  t.false(events.includes('remove tapa'));
+  t.is(realiser.stateOf(nameOf('a'))?.state, 'active');
+});
+
+test('a port whose namespace was deleted is let go of, and is back as soon as it can be', async (t) => {
+  const { realiser, events, broken, displaced, set } = setUp();
+  set(network());
+  set(vmi('a', 3));
+  await realiser.settled();
+  events.length = 0;
+  broken.set('tapa', 'ensure');
+  displaced.push('tapa');
+  realiser.retry();
+  t.is(realiser.stateOf(nameOf('a'))?.reason, 'its namespace was deleted');
+  await realiser.settled();
+  t.is(realiser.stateOf(nameOf('a'))?.reason, 'namespace is missing');
+  broken.clear();
+  displaced.length = 0;
+  realiser.retry();
+  await realiser.settled();
+  t.deepEqual(events, ['detach tapa', 'ensure tapa', 'ensure tapa', 'attach tapa']);
 });
 
 test('a change of the network leaves the traffic of its ports alone', async (t) => {

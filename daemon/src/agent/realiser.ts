@@ -104,8 +104,9 @@ export class Realiser {
     this.retry();
   }
 
-  /** Something appeared that ports may wait for. */
+  /** Something appeared that ports may wait for, or vanished that they need. */
   retry(): void {
+    for (const vif of this.#ports.displaced()) this.#ports.lost(vif, 'its namespace was deleted');
     if (this.#unfinished || this.#unplanned.size > 0 || this.#ports.incomplete) this.schedule();
   }
 

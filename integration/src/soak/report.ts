@@ -23,16 +23,15 @@ export class Series {
     this.values.push(value);
   }
 
-  /** Rise over the second half of the samples, by the line of least squares through them. */
-  rise(): { readonly rise: number; readonly limit: number } {
-    const from = Math.floor(this.times.length / 2);
+  /** Rise over the second half of the samples, but not before `since`, by the line of least squares through them. */
+  rise(since: number): { readonly rise: number; readonly limit: number } {
+    const later = this.times.findIndex((time) => time >= since);
+    const from = Math.max(Math.floor(this.times.length / 2), later);
     const times = this.times.slice(from);
     const values = this.values.slice(from);
     const seconds = (times.at(-1) ?? 0) - (times.at(0) ?? 0);
-    return {
-      rise: slope(times, values) * seconds,
-      limit: this.allowed.fixed + (this.allowed.perMinute * seconds) / 60,
-    };
+    const fixed = this.allowed.fixed * (times[0] < WARM_MINUTES * 60 ? WARMING_UP : 1);
+    return { rise: slope(times, values) * seconds, limit: fixed + (this.allowed.perMinute * seconds) / 60 };
   }
 }
 
@@ -54,6 +53,8 @@ export class Report {
   readonly #startedAt = Date.now();
   readonly #series = new Map<string, Series>();
   readonly #tell: (line: string) => void;
+  /** Seconds from the start to the latest start of the daemon. */
+  #freshSince = 0;
 
   constructor(tell: (line: string) => void) {
     this.#tell = tell;
@@ -77,6 +78,11 @@ export class Report {
     this.say(`VIOLATION: ${text}`);
   }
 
+  /** The process that is measured is another one from now on. */
+  begunAgain(): void {
+    this.#freshSince = this.seconds;
+  }
+
   add(series: Series, value: number): void {
     const known = this.#series.get(series.name) ?? series;
     this.#series.set(series.name, known);
@@ -87,7 +93,7 @@ export class Report {
   conclude(): string {
     const rows = [['measured', 'first', 'last', 'least', 'most', 'rise', 'allowed', '']];
     for (const series of this.#series.values()) {
-      const { rise, limit } = series.rise();
+      const { rise, limit } = series.rise(this.#freshSince);
       const flat = rise <= limit;
       const numbers = [
         series.values[0],

@@ -32,7 +32,7 @@ const ACTIONS_TO_REST = 12;
 /** Packets need so long to be where they go once their senders are paused, ms. */
 const QUIET_MS = 300;
 const SAMPLE_MS = 2_000;
-const PROGRESS_MS = 10_000;
+const SAMPLES_TO_TELL = 5;
 /** More would not make it clearer. */
 const VIOLATIONS_MAX = 20;
 
@@ -111,7 +111,10 @@ class Soak {
       if (this.#options.verbose) report.say(`${name}, ${(report.seconds - from).toFixed(1)} s`);
     } catch (error) {
       report.violation(`${name}: ${(error as Error).message}`);
-      if (!daemon.running) await daemon.start();
+      if (!daemon.running) {
+        await daemon.start();
+        report.begunAgain();
+      }
       // What the daemon has and what the soak thinks it has may differ now.
       await this.#churn
         .clear()
@@ -130,20 +133,27 @@ class Soak {
 
   /** Samples every two seconds, tells every ten, until the soak is over. */
   async #keepWatching(): Promise<void> {
-    const { report, interruptions } = this.#world;
-    let toldAt = 0;
-    while (!this.#over) {
+    const { report } = this.#world;
+    let text = '';
+    for (let sample = 1; !this.#over; sample++) {
       await sleep(SAMPLE_MS);
       this.#steady.check();
-      try {
-        const text = await this.#watch.sample();
-        if (Date.now() - toldAt < PROGRESS_MS - SAMPLE_MS / 2) continue;
-        toldAt = Date.now();
-        const actions = [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
-        report.say(`${actions} actions, ${text}, ${report.violations.length} violations`);
-      } catch (error) {
-        if (!interruptions.covers(Date.now())) report.violation(`watching: ${(error as Error).message}`);
-      }
+      text = (await this.#sample()) ?? text;
+      if (sample % SAMPLES_TO_TELL !== 0) continue;
+      const actions = [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
+      report.say(`${actions} actions, ${text}, ${report.violations.length} violations`);
+    }
+  }
+
+  /** Undefined while the daemon is being started again. */
+  async #sample(): Promise<string | undefined> {
+    const { report, interruptions } = this.#world;
+    if (interruptions.covers(Date.now())) return undefined;
+    try {
+      return await this.#watch.sample();
+    } catch (error) {
+      if (!interruptions.covers(Date.now())) report.violation(`watching: ${(error as Error).message}`);
+      return undefined;
     }
   }
 

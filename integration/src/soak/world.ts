@@ -57,6 +57,7 @@ export class World {
       if (signal === 'SIGTERM' && code !== 0) this.report.violation(`the daemon ended with ${code} after SIGTERM`);
       await this.daemon.start();
       await this.realised();
+      this.report.begunAgain();
     } finally {
       end();
     }
