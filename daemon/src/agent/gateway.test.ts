@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { eth, type PacketBuilder } from '../testing/packet-builder.js';
-import { answerEcho, routerAdvertisement, timeExceeded } from './gateway.js';
+import { answerEcho, icmpError, routerAdvertisement } from './gateway.js';
 
 const GUEST_MAC = '02:aa:f0:88:f0:65';
 const GUEST4 = '5.5.5.3';
@@ -110,7 +110,7 @@ test('what is no whole echo request between two stations gets no reply', (t) => 
 test('an expired TTL is told to the sender, quoting its packet', (t) => {
   const frame = expired4();
   t.is(
-    hex(timeExceeded(frame, GATEWAY4)),
+    hex(icmpError(frame, 'timeExceeded', GATEWAY4)),
     plain(TO_GUEST, '0800 4500005000000000400166a0 05050501 05050503 0b00 0942 00000000', hex(frame, 14) ?? ''),
   );
 });
@@ -118,7 +118,7 @@ test('an expired TTL is told to the sender, quoting its packet', (t) => {
 test('an expired hop limit is told to the sender, quoting its packet', (t) => {
   const frame = expired6();
   t.is(
-    hex(timeExceeded(frame, GATEWAY6)),
+    hex(icmpError(frame, 'timeExceeded', GATEWAY6)),
     plain(
       ...[TO_GUEST, '86dd 60000000003c3a40 fd000005000000000000000000000001 fd000005000000000000000000000003'],
       ...['0300 9189 00000000', hex(frame, 14) ?? ''],
@@ -127,15 +127,15 @@ test('an expired hop limit is told to the sender, quoting its packet', (t) => {
 });
 
 test('of IPv4 128 bytes are quoted, of IPv6 what makes 1280 with the headers in front', (t) => {
-  t.is(timeExceeded(expired4({}, 1472), GATEWAY4)?.length, ETHERNET_LEN + 20 + 8 + 128);
-  t.is(timeExceeded(expired6({}, 1400), GATEWAY6)?.length, ETHERNET_LEN + 1280);
+  t.is(icmpError(expired4({}, 1472), 'timeExceeded', GATEWAY4)?.length, ETHERNET_LEN + 20 + 8 + 128);
+  t.is(icmpError(expired6({}, 1400), 'timeExceeded', GATEWAY6)?.length, ETHERNET_LEN + 1280);
 });
 
 test('errors are sent about echo requests and first fragments too', (t) => {
-  t.not(timeExceeded(echo4(), GATEWAY4), null);
-  t.not(timeExceeded(echo6(), GATEWAY6), null);
-  t.not(timeExceeded(expired4({ mf: true }), GATEWAY4), null);
-  t.not(timeExceeded(packet6({}).fragment6({ more: true }).udp(1, 2).bytes(), GATEWAY6), null);
+  t.not(icmpError(echo4(), 'timeExceeded', GATEWAY4), null);
+  t.not(icmpError(echo6(), 'timeExceeded', GATEWAY6), null);
+  t.not(icmpError(expired4({ mf: true }), 'timeExceeded', GATEWAY4), null);
+  t.not(icmpError(packet6({}).fragment6({ more: true }).udp(1, 2).bytes(), 'timeExceeded', GATEWAY6), null);
 });
 
 test('no error is sent about errors, later fragments, and packets from or to many', (t) => {
@@ -148,19 +148,19 @@ test('no error is sent about errors, later fragments, and packets from or to man
     'source 255.255.255.255': expired4({ src: '255.255.255.255' }),
     'source 0.0.0.0': expired4({ src: '0.0.0.0' }),
   };
-  for (const [what, frame] of Object.entries(cases4)) t.is(timeExceeded(frame, GATEWAY4), null, what);
+  for (const [what, frame] of Object.entries(cases4)) t.is(icmpError(frame, 'timeExceeded', GATEWAY4), null, what);
   const cases6: Record<string, Uint8Array> = {
     'ICMPv6 error': packet6({}).icmpv6({ type: 1, code: 4 }).bytes(),
     'later fragment': packet6({}).fragment6({ offset: 8 }).udp(1, 2).bytes(),
     'multicast destination': expired6({ dst: 'ff02::5' }),
     'source ::': expired6({ src: '::' }),
   };
-  for (const [what, frame] of Object.entries(cases6)) t.is(timeExceeded(frame, GATEWAY6), null, what);
+  for (const [what, frame] of Object.entries(cases6)) t.is(icmpError(frame, 'timeExceeded', GATEWAY6), null, what);
 });
 
 test('a gateway of the other family has nothing to say', (t) => {
-  t.is(timeExceeded(expired4(), GATEWAY6), null);
-  t.is(timeExceeded(expired6(), GATEWAY4), null);
+  t.is(icmpError(expired4(), 'timeExceeded', GATEWAY6), null);
+  t.is(icmpError(expired6(), 'timeExceeded', GATEWAY4), null);
 });
 
 const ADVERTISED = plain(
@@ -238,8 +238,8 @@ test('random bytes never throw, and no answer is longer than a packet may be', (
     fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 200 })), (frame) => {
       const answers = [
         answerEcho(frame),
-        timeExceeded(frame, GATEWAY4),
-        timeExceeded(frame, GATEWAY6),
+        icmpError(frame, 'timeExceeded', GATEWAY4),
+        icmpError(frame, 'timeExceeded', GATEWAY6),
         routerAdvertisement(frame, NETWORK),
       ];
       t.true(answers.every((answer) => answer === null || answer.length <= ETHERNET_LEN + 1280));

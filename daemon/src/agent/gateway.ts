@@ -91,20 +91,31 @@ function echo6(frame: Uint8Array): Uint8Array | null {
   return reply;
 }
 
+/** What the gateway tells senders about their packets: type and code of ICMP, and of ICMPv6. */
+const PROBLEMS = {
+  /** The TTL or hop limit is used up. */
+  timeExceeded: { v4: { type: icmp.TIME_EXCEEDED, code: icmp.CODE_TTL }, v6: { type: icmpv6.TIME_EXCEEDED, code: 0 } },
+  /** Nobody listens at that port of the gateway. */
+  portUnreachable: {
+    v4: { type: icmp.UNREACHABLE, code: icmp.CODE_PORT },
+    v6: { type: icmpv6.UNREACHABLE, code: icmpv6.CODE_PORT },
+  },
+} as const;
+type Problem = keyof typeof PROBLEMS;
+
 /**
- * The message to the sender of a packet whose TTL or hop limit is used up, from the gateway's address `gatewayIp` of the same
- * family. Null when no error may be sent about the packet: it is malformed, an ICMP error itself, a later fragment, or from or
+ * The message to the sender of a packet about its problem, from the gateway's address `gatewayIp` of the same family. Null when no error may be sent about the packet: it is malformed, an ICMP error itself, a later fragment, or from or
  * to more than one station (RFC 1122 section 3.2.2, RFC 4443 section 2.4).
  */
-export function timeExceeded(frame: Uint8Array, gatewayIp: string): Uint8Array | null {
+export function icmpError(frame: Uint8Array, problem: Problem, gatewayIp: string): Uint8Array | null {
   if (!isUnicastFrame(frame)) return null;
   const type = ethernet.type(frame, 0);
   const family = addr.family(gatewayIp);
-  if (type === ethernet.TYPE_IPV4 && family === 4) return timeExceeded4(frame, addr.parseIpv4(gatewayIp));
-  return type === ethernet.TYPE_IPV6 && family === 6 ? timeExceeded6(frame, addr.parseIpv6(gatewayIp)) : null;
+  if (type === ethernet.TYPE_IPV4 && family === 4) return error4(frame, problem, addr.parseIpv4(gatewayIp));
+  return type === ethernet.TYPE_IPV6 && family === 6 ? error6(frame, problem, addr.parseIpv6(gatewayIp)) : null;
 }
 
-function timeExceeded4(frame: Uint8Array, gatewayIp: number): Uint8Array | null {
+function error4(frame: Uint8Array, problem: Problem, gatewayIp: number): Uint8Array | null {
   if (!isStationPacket4(frame) || ipv4.fragmentOffset(frame, IP_AT) !== 0) return null;
   const payloadAt = IP_AT + ipv4.headerLen(frame, IP_AT);
   const end = IP_AT + ipv4.totalLength(frame, IP_AT);
@@ -124,14 +135,15 @@ function timeExceeded4(frame: Uint8Array, gatewayIp: number): Uint8Array | null 
     src: gatewayIp,
     dst: ipv4.src(frame, IP_AT),
   });
+  const { type, code } = PROBLEMS[problem].v4;
   const at = IP_AT + ipv4.LEN;
-  icmp.writeError(error, at, icmp.TIME_EXCEEDED, icmp.CODE_TTL, 0);
+  icmp.writeError(error, at, type, code, 0);
   error.set(frame.subarray(IP_AT, quoteEnd), at + icmp.LEN);
   icmp.setChecksum(error, at, error.length);
   return error;
 }
 
-function timeExceeded6(frame: Uint8Array, gatewayIp: Uint8Array): Uint8Array | null {
+function error6(frame: Uint8Array, problem: Problem, gatewayIp: Uint8Array): Uint8Array | null {
   if (!isStationPacket6(frame)) return null;
   const end = IP_AT + ipv6.LEN + ipv6.payloadLength(frame, IP_AT);
   const fragmentAt = ipv6.find(frame, IP_AT, end, ipv6.FRAGMENT);
@@ -149,8 +161,9 @@ function timeExceeded6(frame: Uint8Array, gatewayIp: Uint8Array): Uint8Array | n
     src: gatewayIp,
     dst: addressAt(frame, IP_AT + ipv6.SRC),
   });
+  const { type, code } = PROBLEMS[problem].v6;
   const at = IP_AT + ipv6.LEN;
-  icmpv6.writeError(error, at, icmpv6.TIME_EXCEEDED, 0, 0);
+  icmpv6.writeError(error, at, type, code, 0);
   error.set(frame.subarray(IP_AT, quoteEnd), at + icmpv6.LEN);
   icmpv6.setChecksum(error, IP_AT, at, error.length);
   return error;

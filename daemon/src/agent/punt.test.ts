@@ -36,6 +36,7 @@ const ping4 = (dst: string): Uint8Array => frame().ipv4({ src: '5.5.5.3', dst })
 const ping6 = (dst: string): Uint8Array => frame().ipv6({ src: 'fd00:5::3', dst }).ping6(PING).bytes();
 const udp4 = (src: string, dst: string): Uint8Array => frame().ipv4({ src, dst }).udp(40000, 33434).bytes();
 const udp6 = (dst: string): Uint8Array => frame().ipv6({ src: 'fd00:5::3', dst }).udp(40000, 33434).bytes();
+const tcp4 = (dst: string): Uint8Array => frame().ipv4({ src: '5.5.5.3', dst }).tcp(40000, 80).bytes();
 const RENEWAL = frame()
   .ipv4({ src: '5.5.5.3', dst: '5.5.5.2' })
   .udp(68, 67)
@@ -62,8 +63,21 @@ test('gateway and service addresses of all subnets answer ping, and so does the 
 
 test('what is for somebody else, or no echo request, is not answered', (t) => {
   t.is(answerer(PUNT.nexthop, ping4('5.5.5.4')), 'nobody');
-  t.is(answerer(PUNT.nexthop, udp4('5.5.5.3', '5.5.5.1')), 'nobody');
+  t.is(answerer(PUNT.nexthop, tcp4('5.5.5.1')), 'nobody');
+  t.is(answerer(PUNT.nexthop, udp4('5.5.5.3', '5.5.5.4')), 'nobody');
   t.is(answerer(PUNT.l3, ping4('5.5.5.1')), 'nobody');
+});
+
+test('who asks the gateway for a service over UDP is told that there is none', (t) => {
+  const [{ frame: four }] = answerPunt(
+    { command: PUNT.nexthop, vif: VIF, frame: udp4('5.5.5.3', '5.5.5.2') },
+    () => GUEST,
+  );
+  t.deepEqual([...four.subarray(34, 36)], [3, 3]);
+  t.is(answerer(PUNT.nexthop, udp4('5.5.5.3', '5.5.5.2')), '5.5.5.2');
+  const [{ frame: six }] = answerPunt({ command: PUNT.nexthop, vif: VIF, frame: udp6('fd00:5::1') }, () => GUEST);
+  t.deepEqual([...six.subarray(54, 56)], [1, 4]);
+  t.is(answerer(PUNT.nexthop, udp6('fd00:5::1')), 'fd00:5::1');
 });
 
 test('ARP and frames without an IP header are not answered', (t) => {

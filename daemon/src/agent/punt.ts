@@ -7,7 +7,7 @@ import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import { GATEWAY_LINK_LOCAL } from './compile.js';
 import { answerDhcp, type DhcpConfig } from './dhcp.js';
-import { answerEcho, routerAdvertisement, timeExceeded } from './gateway.js';
+import { answerEcho, icmpError, routerAdvertisement } from './gateway.js';
 
 /** What the agent needs to know to answer the guest behind a vif. Addresses and prefixes are in canonical text. */
 export interface GuestConfig {
@@ -55,10 +55,10 @@ function answerTo(command: PuntCommand, frame: Uint8Array, guest: GuestConfig): 
       return (dhcp && answerDhcp(frame, dhcp)) ?? (routed ? routerAdvertisement(frame, guest) : null);
     case PUNT.nexthop:
       // A client that renews its lease knows the server by address, and sends there.
-      return (dhcp && answerDhcp(frame, dhcp)) ?? (isForGateway(frame, guest) ? answerEcho(frame) : null);
+      return (dhcp && answerDhcp(frame, dhcp)) ?? answerForGateway(frame, guest);
     case PUNT.zeroTtl: {
       const gateway = routed ? gatewayFor(addressOf(frame, 'src'), guest) : null;
-      return gateway === null ? null : timeExceeded(frame, gateway);
+      return gateway === null ? null : icmpError(frame, 'timeExceeded', gateway);
     }
     case PUNT.arp:
       return null;
@@ -67,6 +67,18 @@ function answerTo(command: PuntCommand, frame: Uint8Array, guest: GuestConfig): 
       return unknown;
     }
   }
+}
+
+/** The gateway answers pings; it has no services, and says so to who asks for one over UDP. */
+function answerForGateway(frame: Uint8Array, guest: GuestConfig): Uint8Array | null {
+  const to = addressOf(frame, 'dst');
+  if (to === null || !isForGateway(frame, guest)) return null;
+  return answerEcho(frame) ?? (isUdp(frame) ? icmpError(frame, 'portUnreachable', to) : null);
+}
+
+function isUdp(frame: Uint8Array): boolean {
+  const protocol = ethernet.type(frame, 0) === ethernet.TYPE_IPV4 ? ipv4.protocol : ipv6.nextHeader;
+  return protocol(frame, ethernet.LEN) === ipv4.PROTOCOL_UDP;
 }
 
 /** Whether the frame's packet is for an address the gateway answers at. */

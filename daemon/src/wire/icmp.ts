@@ -25,6 +25,8 @@ const PARAMETER_PROBLEM = 12;
 
 /** Code of TIME_EXCEEDED: the TTL ran out on the way. */
 export const CODE_TTL = 0;
+/** Code of UNREACHABLE: nobody listens at the port. */
+export const CODE_PORT = 3;
 /** Code of UNREACHABLE: too long for the next hop, and DF is set. */
 export const CODE_FRAGMENTATION_NEEDED = 4;
 

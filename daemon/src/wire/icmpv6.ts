@@ -18,10 +18,14 @@ const CHECKSUM = 2;
 const IDENT = 4;
 const SEQ = 6;
 
+export const UNREACHABLE = 1;
 export const TOO_BIG = 2;
 export const TIME_EXCEEDED = 3;
 export const ECHO_REQUEST = 128;
 const ECHO_REPLY = 129;
+
+/** Code of UNREACHABLE: nobody listens at the port. */
+export const CODE_PORT = 4;
 
 /** Whether a whole header lies in [at, end). Ask once; the accessors below do not ask again. */
 export const fits = (at: number, end: number): boolean => at + LEN <= end;
