@@ -92,7 +92,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
     deviceProblem: (device, attach) => deviceProblem(device, attach, kernel),
   });
   const status = new DaemonStatus({ config, version, startedAt, store, host, counters, realiser });
-  const view = new View({ tables, counters, realiser, operator, status });
+  const view = new View({ tables, counters, ports, realiser, operator, status });
   const api = await startApi(view, { socket: config.api.socket, ...metricsAddress(config) }, log);
   undo.push(() => api.close());
   keepWatchdog(host, undo);

@@ -1,4 +1,5 @@
 import type { Operator } from './agent/operator.js';
+import type { Ports } from './agent/ports.js';
 import type { Realiser } from './agent/realiser.js';
 import { bridgeRouteDump, dropstatsDump, inetRouteDump, nexthopDump, vifDump, vrfstatsDump } from './api/dump.js';
 import type { ApplyOptions, DaemonView } from './api/view.js';
@@ -30,6 +31,7 @@ import { get32 } from './wire/bytes.js';
 export interface ViewParts {
   readonly tables: Tables;
   readonly counters: Counters;
+  readonly ports: Pick<Ports, 'kernelDrops'>;
   readonly realiser: Realiser;
   readonly operator: Operator;
   readonly status: DaemonStatus;
@@ -158,7 +160,7 @@ export class View implements DaemonView {
   }
 
   #vifDump(vif: Vif, references: References): VifDump {
-    const { counters, realiser } = this.#parts;
+    const { counters, ports, realiser } = this.#parts;
     const at = counters.vifAt(vif.id);
     const word = (name: keyof typeof VIF): number => counters.words[at + VIF[name]];
     return vifDump(vif.record, {
@@ -167,7 +169,8 @@ export class View implements DaemonView {
       rx: { packets: word('rxPackets'), bytes: word('rxBytes'), errors: word('rxErrors') },
       tx: { packets: word('txPackets'), bytes: word('txBytes'), errors: word('txErrors') },
       drops: counters.vifDropSum(vif.id),
-      kernelDrops: word('kernelDrops'),
+      // A TAP's own losses, or those of a packet socket.
+      kernelDrops: word('kernelDrops') + ports.kernelDrops(vif.record.name),
       superFrames: { rx: word('rxSuperFrames'), tx: word('txSuperFrames') },
     });
   }

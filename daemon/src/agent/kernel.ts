@@ -1,5 +1,5 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
-import { listLinks } from 'packet-io';
+import { listLinks, sendDrops } from 'packet-io';
 import {
   closeFd,
   duplicateFd,
@@ -16,6 +16,8 @@ export const kernel = {
   setPersist,
   duplicateFd,
   closeFd,
+  openRouteSocket,
+  sendDrops,
   setLinkOffloads,
   limitLinkOffloads,
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Attach } from '../control/virtual-machine-interface.js';
+import type { HeldTap, HeldTaps } from './held-taps.js';
 import type { Words } from './ip-batch.js';
 import type { Kernel, Link } from './kernel.js';
 import {
@@ -70,17 +71,6 @@ export function planVeth(spec: PortSpec, attach: NetnsAttach, seen: Seen, kernel
   };
 }
 
-/** The TAPs this process holds, by port. */
-export type HeldTaps = Map<string, HeldTap>;
-
-interface HeldTap {
-  readonly fd: number;
-  readonly ifindex: number;
-  /** The namespace it is in, whatever the namespace's file stands for by now. */
-  readonly namespace: string | undefined;
-  readonly vnetHeader: boolean;
-}
-
 /**
  * A TAP that is the guest's interface itself, its descriptor held here. It is persistent, so that the guest keeps it with its
  * configuration while no daemon runs; a descriptor already held is used again.
@@ -97,7 +87,7 @@ export function planNetnsTap(
   const netns = netnsFile(attach.netns);
   const namespace = kernel.namespaceOf(netns);
   // A descriptor keeps the namespace it was opened in alive, even one that was deleted.
-  if (held.get(device)?.namespace !== namespace) letGo(held, device, kernel);
+  if (held.get(device)?.namespace !== namespace) held.letGo(device);
   const outer = seen.host.get(device);
   const inner = ownLink(seen.inside(attach.netns).get(ifName), device, attach.netns);
   const isTap = inner?.kind === 'tun';
@@ -115,11 +105,13 @@ export function planNetnsTap(
     },
     open() {
       if (usable) return;
-      letGo(held, device, kernel);
+      held.letGo(device);
+      const routeSocket = kernel.openRouteSocket(netns);
       try {
         const { fd, ifindex } = kernel.openTap({ netns, name: ifName, vnetHeader });
-        opened = { fd, ifindex, namespace, vnetHeader };
+        opened = { fd, ifindex, namespace, vnetHeader, routeSocket };
       } catch (cause) {
+        kernel.closeFd(routeSocket);
         if ((cause as NodeJS.ErrnoException).code !== 'EBUSY') throw cause;
         throw new Error(`${ifName} in namespace ${attach.netns} is held by another process; end that one`, { cause });
       }
@@ -134,22 +126,14 @@ export function planNetnsTap(
       const tap = opened ?? usable;
       if (!tap) throw new Error(`${ifName} in namespace ${attach.netns} was not opened`);
       kernel.setPersist(tap.fd, true);
-      held.set(device, tap);
+      held.hold(device, tap);
       return { kind: 'tap', fd: kernel.duplicateFd(tap.fd), vnetHeader };
     },
     abandon() {
-      if (opened) kernel.closeFd(opened.fd);
+      if (opened) for (const fd of [opened.routeSocket, opened.fd]) kernel.closeFd(fd);
       return notConfigured;
     },
   };
-}
-
-/** Closes the descriptor held for a port, if there is one. */
-export function letGo(held: HeldTaps, device: string, kernel: Kernel): void {
-  const tap = held.get(device);
-  if (!tap) return;
-  held.delete(device);
-  kernel.closeFd(tap.fd);
 }
 
 function isPair(outer: Link | undefined, inner: Link | undefined): boolean {

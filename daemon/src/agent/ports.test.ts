@@ -46,6 +46,8 @@ function world(
       return of + 1000;
     },
     closeFd: (of) => void done.push(`close ${of}`),
+    openRouteSocket: () => 50,
+    sendDrops: () => 0,
     setLinkOffloads: (name, on, netns = '') => void done.push(`offloads ${netns} ${name} ${on}`),
     limitLinkOffloads: (name, netns = '') => void done.push(`limit offloads ${netns} ${name}`),
     ipv6Disabled: () => false,
@@ -170,7 +172,7 @@ test('a namespace that was deleted is not kept alive by the TAP in it, and is mi
   t.deepEqual(ports.displaced(), ['tap0']);
   done.length = 0;
   await ports.ensure([tap]);
-  t.deepEqual(done, ['close 100']);
+  t.deepEqual(done, ['close 50', 'close 100']);
 
   links[GUEST] = [];
   namespaces[GUEST] = 'second';

@@ -16,11 +16,12 @@
 import type { Logger } from 'pino';
 import { type Account, accountNumbers } from './accounts.js';
 import type { Run } from './command.js';
+import { HeldTaps } from './held-taps.js';
 import { IpBatch, NamespaceBatches, type Words } from './ip-batch.js';
 import { allowIngress, dropIngress } from './isolation.js';
 import type { Kernel } from './kernel.js';
 import { giveBack, planDevice } from './port-device.js';
-import { type HeldTaps, letGo, planNetnsTap, planVeth } from './port-netns.js';
+import { planNetnsTap, planVeth } from './port-netns.js';
 import {
   type OpenPort,
   type PortPlan,
@@ -57,7 +58,7 @@ function placeOf(netns: string, kernel: Kernel): Place {
 
 export class Ports {
   readonly #deps: PortsDeps;
-  readonly #held: HeldTaps = new Map();
+  readonly #held: HeldTaps;
   /** Of the ports that are in namespaces. */
   readonly #places: Places = new Map();
   /** The call under way; calls are carried out one after the other. */
@@ -65,6 +66,7 @@ export class Ports {
 
   constructor(deps: PortsDeps) {
     this.#deps = deps;
+    this.#held = new HeldTaps(deps.kernel);
   }
 
   /**
@@ -106,6 +108,11 @@ export class Ports {
     });
   }
 
+  /** Frames for the daemon that the kernel lost at a port whose descriptor is held here, since it was made; 0 for other ports. */
+  kernelDrops(device: string): number {
+    return this.#held.kernelDrops(device);
+  }
+
   #next<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#busy.then(work);
     this.#busy = result.catch(() => undefined);
@@ -118,7 +125,7 @@ export class Ports {
     const host = new IpBatch<string>();
     const guests = new NamespaceBatches<string>();
     for (const { device, attach } of ports) {
-      letGo(this.#held, device, kernel);
+      this.#held.forget(device);
       this.#places.delete(device);
       const link = seen.host.get(device);
       const ours = link && isOurs(link, device) ? link : undefined;

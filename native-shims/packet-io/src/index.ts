@@ -1,5 +1,6 @@
 export { PacketIo, PORT, type PacketIoOptions } from './packet-io.js';
-export { LinkMonitor, listLinks, type LinkEvent } from './link-monitor.js';
+export { LinkMonitor, type LinkEvent } from './link-monitor.js';
+export { listLinks, sendDrops } from './link-query.js';
 export type { Link } from './netlink.js';
 export {
   closeFd,

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { linkDumpRequest, readLinkMessages } from './netlink.js';
+import { linkDumpRequest, linkStatisticsRequest, readLinkMessages, readSendDrops } from './netlink.js';
 
 // Captured from Linux 6.18 (little-endian) when `ip link add pio-a address 02:00:00:00:00:0a type veth` was undone: the datagram of
 // RTM_DELLINK, cut after the broadcast address, with its length (first word) corrected.
@@ -99,6 +99,7 @@ test('no bytes make the reading throw or run on', (t) => {
     fc.assert(
       fc.property(bytes, (b) => {
         readLinkMessages(b);
+        readSendDrops(b);
       }),
     );
   });
@@ -109,4 +110,22 @@ test('the request asks for all links without their statistics', (t) => {
     Buffer.from(linkDumpRequest()).toString('hex'),
     '28000000' + '1200' + '0103' + '0000000000000000' + '00'.repeat(16) + '0800' + '1d00' + '08000000',
   );
+});
+
+test('the request for statistics names the link and the one set of counters wanted', (t) => {
+  t.is(
+    Buffer.from(linkStatisticsRequest(0x1234)).toString('hex'),
+    '1c000000' + '5e00' + '0100' + '0000000000000000' + '00000000' + '34120000' + '01000000',
+  );
+});
+
+test('the frames a link dropped are the eighth of its counters', (t) => {
+  // RTM_NEWSTATS, if_stats_msg, IFLA_STATS_LINK_64 with 25 counters: 1, 2, 3 ...
+  const counters = Buffer.alloc(25 * 8);
+  for (let i = 0; i < 25; i++) counters.writeBigUInt64LE(BigInt(i + 1), i * 8);
+  const statistics = message('5c00', '0000', '000000000300000001000000' + 'cc000100' + counters.toString('hex'));
+  t.deepEqual(readSendDrops(statistics), { drops: 8, error: 0 });
+  for (let n = 0; n < statistics.length; n++) t.deepEqual(readSendDrops(statistics.subarray(0, n)), { error: 0 });
+  t.deepEqual(readSendDrops(message(ERROR, '0000', 'edffffff')), { error: 19 });
+  t.deepEqual(readSendDrops(Buffer.concat([message(NEW), statistics])), { drops: 8, error: 0 });
 });

@@ -39,12 +39,16 @@ const LITTLE_ENDIAN = endianness() === 'LE';
 const HEADER_LEN = 16;
 const INFO_LEN = 16;
 const ATTRIBUTE_LEN = 4;
-const TYPE = { error: 2, done: 3, newLink: 16, delLink: 17, getLink: 18 } as const;
+const TYPE = { error: 2, done: 3, newLink: 16, delLink: 17, getLink: 18, newStats: 92, getStats: 94 } as const;
 const FLAG = { request: 0x001, interrupted: 0x010, dump: 0x300 } as const;
 const ATTRIBUTE = { address: 1, name: 3, mtu: 4, link: 5, linkInfo: 18, alias: 20, extendedMask: 29 } as const;
 const LINK_INFO_KIND = 1;
 const ATTRIBUTE_TYPE_MASK = 0x3fff;
 const SKIP_STATISTICS = 8;
+/** struct if_stats_msg, and the attribute with a struct rtnl_link_stats64, whose eighth word is tx_dropped. */
+const STATS_LEN = 12;
+const STATS_LINK_64 = 1;
+const TX_DROPPED_AT = 7 * 8;
 const IFF = { up: 0x1, running: 0x40, lowerUp: 0x10000 } as const;
 
 const align = (length: number): number => (length + 3) & ~3;
@@ -54,27 +58,49 @@ const align = (length: number): number => (length + 3) & ~3;
  * reading. Messages of other families (a bridge telling of its ports) are not about links and skipped.
  */
 export function readLinkMessages(bytes: Uint8Array): LinkMessages {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const changes: LinkMessages['changes'] = [];
   let done = false;
   let interrupted = false;
   let error = 0;
+  for (const message of messages(bytes)) {
+    const { type, body, end } = message;
+    if (message.flags & FLAG.interrupted) interrupted = true;
+    if (type === TYPE.done) done = true;
+    error = errorOf(message) ?? error;
+    if (type === TYPE.newLink || type === TYPE.delLink) {
+      const link = readLink(message.view, body, end);
+      if (link) changes.push({ type: type === TYPE.newLink ? 'newlink' : 'dellink', link });
+    }
+  }
+  return { changes, done, interrupted, error };
+}
+
+/** A message of a datagram, its content in [body, end). */
+interface Message {
+  readonly view: DataView;
+  readonly type: number;
+  readonly flags: number;
+  readonly body: number;
+  readonly end: number;
+}
+
+/** The complete messages inside `bytes`; a length that makes no sense ends them. */
+function* messages(bytes: Uint8Array): Generator<Message> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at + HEADER_LEN <= bytes.length;) {
     const length = view.getUint32(at, LITTLE_ENDIAN);
     const end = at + length;
-    if (length < HEADER_LEN || end > bytes.length) break;
+    if (length < HEADER_LEN || end > bytes.length) return;
     const type = view.getUint16(at + 4, LITTLE_ENDIAN);
-    if (view.getUint16(at + 6, LITTLE_ENDIAN) & FLAG.interrupted) interrupted = true;
-    if (type === TYPE.done) done = true;
-    const hasCode = (type === TYPE.error || type === TYPE.done) && length >= HEADER_LEN + 4;
-    if (hasCode) error = -view.getInt32(at + HEADER_LEN, LITTLE_ENDIAN);
-    if (type === TYPE.newLink || type === TYPE.delLink) {
-      const link = readLink(view, at + HEADER_LEN, end);
-      if (link) changes.push({ type: type === TYPE.newLink ? 'newlink' : 'dellink', link });
-    }
+    yield { view, type, flags: view.getUint16(at + 6, LITTLE_ENDIAN), body: at + HEADER_LEN, end };
     at += align(length);
   }
-  return { changes, done, interrupted, error };
+}
+
+/** The positive errno of a refusal, or 0 where a message of these types tells success. */
+function errorOf({ view, type, body, end }: Message): number | undefined {
+  const hasCode = (type === TYPE.error || type === TYPE.done) && end - body >= 4;
+  return hasCode ? -view.getInt32(body, LITTLE_ENDIAN) : undefined;
 }
 
 /** The link that the ifinfomsg in [at, end) tells of. */
@@ -134,14 +160,40 @@ function zeroTerminated(view: DataView): string {
 
 /** The request for all links, without their statistics. */
 export function linkDumpRequest(): Uint8Array {
-  const bytes = new Uint8Array(HEADER_LEN + INFO_LEN + ATTRIBUTE_LEN + 4);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, bytes.length, LITTLE_ENDIAN);
-  view.setUint16(4, TYPE.getLink, LITTLE_ENDIAN);
-  view.setUint16(6, FLAG.request | FLAG.dump, LITTLE_ENDIAN);
+  const view = request(TYPE.getLink, FLAG.dump, INFO_LEN + ATTRIBUTE_LEN + 4);
   const attribute = HEADER_LEN + INFO_LEN;
   view.setUint16(attribute, ATTRIBUTE_LEN + 4, LITTLE_ENDIAN);
   view.setUint16(attribute + 2, ATTRIBUTE.extendedMask, LITTLE_ENDIAN);
   view.setUint32(attribute + ATTRIBUTE_LEN, SKIP_STATISTICS, LITTLE_ENDIAN);
-  return bytes;
+  return bytesOf(view);
+}
+
+/** The request for the statistics of one link. */
+export function linkStatisticsRequest(ifindex: number): Uint8Array {
+  const view = request(TYPE.getStats, 0, STATS_LEN);
+  view.setUint32(HEADER_LEN + 4, ifindex, LITTLE_ENDIAN);
+  view.setUint32(HEADER_LEN + 8, 1 << (STATS_LINK_64 - 1), LITTLE_ENDIAN);
+  return bytesOf(view);
+}
+
+/** What a datagram answers to it: how many frames the link dropped instead of sending them, or the positive errno of a refusal. */
+export function readSendDrops(bytes: Uint8Array): { readonly drops?: number; readonly error: number } {
+  for (const message of messages(bytes)) {
+    const error = errorOf(message);
+    if (error) return { error };
+    if (message.type !== TYPE.newStats) continue;
+    for (const [type, value] of attributes(message.view, message.body + STATS_LEN, message.end)) {
+      if (type !== STATS_LINK_64 || value.byteLength < TX_DROPPED_AT + 8) continue;
+      return { drops: Number(value.getBigUint64(TX_DROPPED_AT, LITTLE_ENDIAN)), error: 0 };
+    }
+  }
+  return { error: 0 };
+}
+
+function request(type: number, flags: number, bodyLen: number): DataView {
+  const view = new DataView(new ArrayBuffer(HEADER_LEN + bodyLen));
+  view.setUint32(0, view.byteLength, LITTLE_ENDIAN);
+  view.setUint16(4, type, LITTLE_ENDIAN);
+  view.setUint16(6, FLAG.request | flags, LITTLE_ENDIAN);
+  return view;
 }
