@@ -36,7 +36,7 @@ const FULL: Plan = {
 };
 const QUICK: Plan = {
   rounds: 2,
-  durations: { packets: 0.3, tcp: 0.8, udp: 0.3, roundTrips: 0.2 },
+  durations: { packets: 0.3, tcp: 1, udp: 0.3, roundTrips: 0.2 },
   patience: { attempts: 1, pauseMs: 0 },
   quietSeconds: 0,
 };

@@ -21,6 +21,7 @@ export type Values = Partial<Record<Metric, number>>;
 /** How long the parts of a round take, seconds. */
 export interface Durations {
   readonly packets: number;
+  /** Whole ones: iperf3 takes no others. */
   readonly tcp: number;
   readonly udp: number;
   readonly roundTrips: number;

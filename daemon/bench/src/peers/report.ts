@@ -43,7 +43,7 @@ export function report(findings: Findings): string {
 
 /** Aligned columns: the first is text, the others are numbers. */
 function table([head, ...rows]: readonly Row[]): string {
-  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column].length)));
+  const widths = head.map((_, column) => Math.max(3, ...[head, ...rows].map((row) => row[column].length)));
   const line = (cells: Row): string => `| ${cells.map((cell, i) => pad(cell, widths[i], i)).join(' | ')} |`;
   const rule = widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));
   return [line(head), `| ${rule.join(' | ')} |`, ...rows.map(line)].join('\n');
