@@ -1,10 +1,10 @@
-import { performance } from 'node:perf_hooks';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { mapFile, PacketIo, PORT } from 'packet-io';
 import type { PortHandle, WorkerCommand, WorkerEvent, WorkerStart } from './datapath/commands.js';
 import { Datapath } from './datapath/datapath.js';
 import { inject } from './datapath/inject.js';
 import { runLoop } from './datapath/loop.js';
+import { inlineDeeply } from './datapath/optimiser.js';
 import { FrameRing } from './packet/frame-ring.js';
 import { Counters, HEADER, VIF } from './tables/counters.js';
 import { BRIDGE_SLOTS } from './tables/bridge.js';
@@ -23,6 +23,7 @@ const port = parentPort;
 if (!port) throw new Error('the datapath worker runs in a worker thread');
 const start = workerData as WorkerStart;
 
+inlineDeeply();
 const counters = new Counters(mapFile(start.countersPath, Counters.bytesFor(BRIDGE_SLOTS)), BRIDGE_SLOTS);
 const tables = new Tables(counters);
 const io = new PacketIo({ wakeFd: start.wakeFd });
@@ -104,7 +105,6 @@ tell({ kind: 'ready' });
 runLoop(dp, io, {
   apply,
   tick: publishPortCounters,
-  now: () => performance.now(),
   goesOn: () => goesOn,
   framesForAgent: () => {
     if (toAgent.shouldNotify()) tell({ kind: 'frames' });

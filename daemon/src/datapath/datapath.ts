@@ -54,8 +54,8 @@ export class Datapath {
   }
 
   /** Runs the `n` frames the last step received to completion; returns how many frames wait to be sent. */
-  run(n: number, now: number): number {
-    this.now = now;
+  run(n: number): number {
+    this.now = this.io.clock[0];
     this.#sent();
     const rx = this.io.rx;
     try {

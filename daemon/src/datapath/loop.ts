@@ -14,8 +14,6 @@ export interface LoopControl {
   framesForAgent(): void;
   /** Called about once a second. */
   tick(): void;
-  /** Milliseconds, by a clock that never goes back. */
-  now(): number;
   /** Asked once a round: false ends the loop. */
   goesOn(): boolean;
 }
@@ -30,14 +28,14 @@ export function runLoop(dp: Datapath, io: FrameIo, control: LoopControl): void {
   let nextTick = 0;
   while (control.goesOn()) {
     const received = io.step(queued, changes ? 0 : IDLE_MS);
-    const now = control.now();
+    const now = io.clock[0];
     dp.counters.words[HEADER.heartbeat]++;
     if (now >= nextTick) {
       control.tick();
       nextTick = now + TICK_MS;
     }
     const woken = io.ctl[CTL.woken] !== 0;
-    queued = dp.run(received, now);
+    queued = dp.run(received);
     if (dp.punted) {
       dp.punted = false;
       control.framesForAgent();

@@ -16,6 +16,11 @@ export interface FrameIo {
   readonly tx: Int32Array;
   /** Results of the last step, see CTL. */
   readonly ctl: Int32Array;
+  /**
+   * One number: milliseconds by a clock that never goes back, when the last step returned. Here, because a number that a function
+   * of JavaScript returns would be an object to collect in every round.
+   */
+  readonly clock: Float64Array;
   /** First byte and length of the area the datapath builds its own frames in. Free again after each step or flush. */
   readonly scratchAt: number;
   readonly scratchLength: number;

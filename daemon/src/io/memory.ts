@@ -16,6 +16,8 @@ export class MemoryIo implements FrameIo {
   readonly rx = new Int32Array(RX_BATCH * RX.words);
   readonly tx = new Int32Array(TX_QUEUE * TX.words);
   readonly ctl = new Int32Array(CTL.words);
+  /** Moves only when the test moves it. */
+  readonly clock = Float64Array.of(1_000_000);
   readonly scratchAt = RX_BATCH * SLOT;
   readonly scratchLength = SCRATCH;
   readonly sent: SentFrame[] = [];

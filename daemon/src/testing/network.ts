@@ -37,7 +37,6 @@ export class TestNetwork {
   readonly dp: Datapath;
   readonly #reconciler: Reconciler;
   readonly #options: NetworkOptions;
-  #now = 1_000_000;
 
   constructor(options: NetworkOptions = {}) {
     this.#options = options;
@@ -93,11 +92,11 @@ export class TestNetwork {
     frame: Uint8Array,
     { vnet, afterMs = 0 }: { vnet?: Uint8Array; afterMs?: number } = {},
   ): SentFrame[] {
-    this.#now += afterMs;
+    this.io.clock[0] += afterMs;
     this.io.inject(vif, frame, vnet);
-    const queued = this.dp.run(this.io.step(0), this.#now);
+    const queued = this.dp.run(this.io.step(0));
     this.io.step(queued);
-    this.dp.run(0, this.#now);
+    this.dp.run(0);
     return this.io.sent.splice(0);
   }
 
@@ -105,7 +104,7 @@ export class TestNetwork {
   fromAgent(vif: number, frame: Uint8Array): SentFrame[] {
     inject(this.dp, { vif, command: 0, parameter: 0, frame });
     this.io.step(this.dp.queued);
-    this.dp.run(0, this.#now);
+    this.dp.run(0);
     return this.io.sent.splice(0);
   }
 

@@ -69,6 +69,17 @@ const frame = (fill: number, length = 60): number[] => new Array<number>(length)
 const zeroes = new Array<number>(10).fill(0);
 const vnet = [1, 0, 0, 0, 0, 0, 34, 0, 6, 0];
 
+test('the clock tells when the last step returned', (t) => {
+  const pair = wire([]);
+  const before = performance.now();
+  pair.io.step(0, 0);
+  const first = pair.io.clock[0];
+  pair.io.step(0, 20);
+  const waited = pair.io.clock[0] - first;
+  t.true(waited >= 19 && waited <= performance.now() - before + 1, `${waited} ms`);
+  done(pair);
+});
+
 test('a frame and its virtio-net header cross from one device to another', (t) => {
   const w = wire([3]);
   put(w.far, 0, 3, frame(7), vnet);

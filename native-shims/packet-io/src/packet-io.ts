@@ -39,6 +39,8 @@ const SLOT_BYTES = 68 * 1024 + 320;
 const RX_WORDS = 4;
 const TX_WORDS = 6;
 const CTL_WORDS = 8;
+/** Where among them the clock is, bytes. */
+const CLOCK_AT = 8;
 
 /**
  * Batched, non-blocking frame I/O over TAP descriptors and packet sockets. All memory it shows is one mapping, see README.md.
@@ -50,6 +52,8 @@ export class PacketIo {
   readonly rx: Int32Array;
   readonly tx: Int32Array;
   readonly ctl: Int32Array;
+  /** One number: milliseconds by a clock that never goes back, when the last step returned. */
+  readonly clock: Float64Array;
   readonly scratchAt: number;
   readonly scratchLength: number;
   /** PORT.words numbers per port, from attach on. */
@@ -77,6 +81,7 @@ export class PacketIo {
     this.arena = native.arena(this.#device);
     const [rxAt, txAt, countersAt, scratchAt, wakeFd] = native.layout(this.#device);
     this.ctl = new Int32Array(this.arena, 0, CTL_WORDS);
+    this.clock = new Float64Array(this.arena, CLOCK_AT, 1);
     this.rx = new Int32Array(this.arena, rxAt, rxSlots * RX_WORDS);
     this.tx = new Int32Array(this.arena, txAt, txQueue * TX_WORDS);
     this.portCounters = new Float64Array(this.arena, countersAt, maxPort * PORT.words);

@@ -1,5 +1,5 @@
-import { internetChecksum } from 'vrouterd/dist/testing/packet-builder.js';
-import { checksum, replace16 } from 'vrouterd/dist/wire/checksum.js';
+import { internetChecksum } from '#vrouterd/testing/packet-builder.js';
+import { checksum, replace16 } from '#vrouterd/wire/checksum.js';
 import { bench, runBenches } from './harness.js';
 
 const bytes = Uint8Array.from({ length: 66_000 }, (_, i) => (i * 7919) & 0xff);

@@ -1,5 +1,5 @@
-import { completeChecksum, Segmenter } from 'vrouterd/dist/datapath/offload.js';
-import { eth, vnetHeader } from 'vrouterd/dist/testing/packet-builder.js';
+import { completeChecksum, Segmenter } from '#vrouterd/datapath/offload.js';
+import { eth, vnetHeader } from '#vrouterd/testing/packet-builder.js';
 import { bench, runBenches } from './harness.js';
 
 const MAC = { src: '02:00:00:00:00:03', dst: '02:00:00:00:00:04' };

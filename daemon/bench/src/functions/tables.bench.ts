@@ -1,6 +1,6 @@
-import { BridgeTable } from 'vrouterd/dist/tables/bridge.js';
-import { InetRoutes } from 'vrouterd/dist/tables/inet-route.js';
-import { put32 } from 'vrouterd/dist/wire/bytes.js';
+import { BridgeTable } from '#vrouterd/tables/bridge.js';
+import { InetRoutes } from '#vrouterd/tables/inet-route.js';
+import { put32 } from '#vrouterd/wire/bytes.js';
 import { bench, runBenches } from './harness.js';
 
 const LOOKUPS = 1024;

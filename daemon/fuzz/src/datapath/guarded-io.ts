@@ -27,6 +27,8 @@ export class GuardedIo implements FrameIo {
   readonly rx = new Int32Array(BATCH * RX.words);
   readonly tx = new Int32Array(TX_QUEUE * TX.words);
   readonly ctl = new Int32Array(CTL.words);
+  /** Moves only when the world moves it. */
+  readonly clock = new Float64Array(1);
   readonly scratchAt = BATCH * SLOT;
   readonly scratchLength = SCRATCH;
   /** errno a port answers to every frame. */
@@ -51,6 +53,7 @@ export class GuardedIo implements FrameIo {
     this.#clear();
     this.refusing.clear();
     this.ctl.fill(0);
+    this.clock[0] = 1_000_000;
     this.rx.fill(0);
     this.tx.fill(0);
   }

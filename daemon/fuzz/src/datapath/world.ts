@@ -55,7 +55,6 @@ export class World implements LoopControl {
   readonly #networks: (Network | null)[] = [];
   readonly #outcomes: Outcomes;
   #arrived: Arrived[] = [];
-  #now = 1_000_000;
   #rounds = 0;
   /** A sum over all that left. */
   #transcript = 0;
@@ -99,10 +98,6 @@ export class World implements LoopControl {
     return this.#rounds++ < ROUNDS && !this.#choices.done;
   }
 
-  now(): number {
-    return this.#now;
-  }
-
   tick(): void {
     // Port counters are the device's: there is nothing to publish.
   }
@@ -132,7 +127,7 @@ export class World implements LoopControl {
         this.#agentSends();
         break;
       case 5:
-        this.#now += choices.pick([1, 10, 100, 1000, 100_000]);
+        this.#memory.io.clock[0] += choices.pick([1, 10, 100, 1000, 100_000]);
         break;
       case 6:
         this.#refuse();

@@ -13,7 +13,7 @@ constexpr uint32_t TX_WORDS = 6;
 constexpr uint32_t CTL_WORDS = 8;
 enum RxWord { RX_PORT, RX_AT, RX_LENGTH };
 enum TxWord { TX_PORT, TX_AT, TX_LENGTH, TX_STATUS };
-enum CtlWord { CTL_WOKEN, CTL_FAILED };
+enum CtlWord { CTL_WOKEN, CTL_FAILED, CTL_CLOCK /* a double: two words */ };
 
 /** Words (doubles) of a port's counters. `gone` is 1 once the descriptor answered that its device no longer exists. */
 constexpr uint32_t COUNTER_WORDS = 4;
@@ -67,6 +67,7 @@ class Arena {
   uint8_t *slot(uint32_t index) const { return base_ + slotsAt_ + size_t{index} * sizes.slotBytes; }
   uint32_t offset(const uint8_t *p) const { return static_cast<uint32_t>(p - base_); }
   int32_t *ctl() const { return reinterpret_cast<int32_t *>(base_); }
+  double *clock() const { return reinterpret_cast<double *>(ctl() + CTL_CLOCK); }
   int32_t *rx() const { return reinterpret_cast<int32_t *>(base_ + rxAt_); }
   int32_t *tx() const { return reinterpret_cast<int32_t *>(base_ + txAt_); }
   double *counters(uint32_t port) const {

@@ -16,6 +16,13 @@ constexpr uint32_t STEPS_PER_POLL = 4;
 /** Ports asked for their drops in one step. */
 constexpr uint32_t COLLECT_PORTS = 64;
 
+/** Milliseconds since some moment before now; never goes back. */
+double monotonicMs() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
+}
+
 Failure setNonBlocking(int fd) {
   const int flags = fcntl(fd, F_GETFL);
   if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return {errno, "fcntl"};
@@ -64,6 +71,7 @@ uint32_t Device::step(uint32_t queued, int timeoutMs) {
     readHotPorts();
   }
   arena_->ctl()[CTL_WOKEN] = woken ? 1 : 0;
+  *arena_->clock() = monotonicMs();
   return receiver_.frames();
 }
 
