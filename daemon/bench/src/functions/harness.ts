@@ -1,3 +1,5 @@
+import { inlineDeeply } from '#vrouterd/datapath/optimiser.js';
+
 /**
  * Times functions of the daemon. A bench file registers its benches with `bench` and ends with `await runBenches()`; the comparison
  * (main.ts) starts each file as a process of its own, so that what one of them does to the optimiser does not reach the others.
@@ -24,14 +26,16 @@ interface Bench {
   readonly restore: () => void;
 }
 
-/** How long one timed run takes about, and how many there are of each bench. */
-const RUN_MS = 12;
-const RUNS = 20;
-const CALIBRATION_STEPS = 200_000;
+/** How long one timed run takes about: short enough to fit between two disturbances; and how many there are of each bench. */
+const RUN_MS = 0.2;
+const RUNS = 500;
+const CALIBRATION_STEPS = 20_000;
+/** How long a function is run before it is timed, so that it is optimised. */
+const WARM_UP_MS = 100;
 
 const benches: Bench[] = [];
 /** What the benches return goes here, where the optimiser cannot know that nobody looks. */
-export let sink = 0;
+const sink = { sum: 0 };
 
 /** Registers a bench: `run` does `operations` operations [1]. */
 export function bench(
@@ -44,6 +48,7 @@ export function bench(
 
 /** Times everything that was registered and prints it. */
 export function runBenches(): void {
+  inlineDeeply();
   const repeats = benches.map((one) => repeatsFor(one));
   const whole = benches.map(() => Infinity);
   const restoring = benches.map(() => Infinity);
@@ -65,8 +70,8 @@ export function runBenches(): void {
 /** Warms up; returns how many calls make a run long enough. */
 function repeatsFor({ run, restore }: Bench): number {
   let repeats = 1;
+  for (const end = performance.now() + WARM_UP_MS; performance.now() < end;) time(run, restore, 1);
   while (time(run, restore, repeats) < RUN_MS * 1e6) repeats *= 2;
-  for (let i = 0; i < 3; i++) time(run, restore, repeats);
   return repeats;
 }
 
@@ -77,7 +82,7 @@ function time(run: () => number, restore: () => void, repeats: number): number {
   const start = performance.now();
   for (let i = 0; i < repeats; i++) {
     restore();
-    sink += run();
+    sink.sum += run();
   }
   return (performance.now() - start) * 1e6;
 }
@@ -95,6 +100,6 @@ function calibrate(): number {
     noise[x & 4095] += x;
   }
   const end = performance.now();
-  sink += noise[0];
+  sink.sum += noise[0];
   return ((end - start) * 1e6) / CALIBRATION_STEPS;
 }

@@ -6,7 +6,7 @@ import type { Namespace } from '../../../../integration/dist/lab/namespace.js';
 const GENERATOR_CPU = 0;
 
 /** The guests of every contender have these addresses; no two contenders share a network. */
-export const PREFIX_LENGTH = 24;
+const PREFIX_LENGTH = 24;
 export const ADDRESS = { a: '10.99.0.3', b: '10.99.0.4' } as const;
 export const NETWORK = '10.99.0.0/24';
 

@@ -2,21 +2,23 @@ import { sleep } from '../../../../integration/dist/lab/process.js';
 import type { Path } from './contender.js';
 import { type Guest, tool } from './guest.js';
 
-/** What is measured of each contender, and in what unit. */
-export const METRICS = {
-  packets60: 'packets/s, 60 bytes',
-  cpu60: 'CPU ns a packet, 60 bytes',
-  packets1400: 'packets/s, 1,400 bytes',
-  cpu1400: 'CPU ns a packet, 1,400 bytes',
-  tcp: 'Gbit/s',
-  udp: 'Gbit/s',
-  idleP50: 'us',
-  idleP99: 'us',
-  loadedP50: 'us',
-  loadedP99: 'us',
-} as const;
-export type Metric = keyof typeof METRICS;
-export type Values = Partial<Record<Metric, number>>;
+/** What is measured of a contender. */
+export interface Values {
+  /** Packets a second of 60 and of 1,400 bytes, and the forwarder's CPU time for one, ns. */
+  readonly packets60?: number;
+  readonly cpu60?: number;
+  readonly packets1400?: number;
+  readonly cpu1400?: number;
+  /** Gbit/s. */
+  readonly tcp?: number;
+  readonly udp?: number;
+  /** Round trips, microseconds: half of them, and 99 of 100, are shorter. */
+  readonly idleP50?: number;
+  readonly idleP99?: number;
+  readonly loadedP50?: number;
+  readonly loadedP99?: number;
+}
+export type Metric = keyof Values;
 
 /** How long the parts of a round take, seconds. */
 export interface Durations {
@@ -30,7 +32,7 @@ export interface Durations {
 /** Until a queue is full and a CPU awake, seconds. */
 const WARM_UP = 0.2;
 /** Packets a second beside which loaded round trips are measured. */
-export const LOAD_RATE = 100_000;
+const LOAD_RATE = 100_000;
 const PORT = 5201;
 
 /** One measurement, and how long it takes. */

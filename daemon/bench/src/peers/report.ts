@@ -16,7 +16,7 @@ export interface Findings {
   readonly machine: Machine;
 }
 
-export interface Machine {
+interface Machine {
   readonly date: string;
   readonly cpu: string;
   readonly cpus: number;

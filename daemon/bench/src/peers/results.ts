@@ -42,7 +42,7 @@ export function ratio(
 }
 
 /** A ratio to reach: `contender` to `against`. */
-export interface Target {
+interface Target {
   readonly contender: string;
   readonly against: string;
   readonly metric: 'packets60' | 'tcp';
@@ -52,7 +52,7 @@ export interface Target {
 /** Within 5 % below a target counts as reached. */
 const SLACK = 0.95;
 
-export const TARGETS: readonly Target[] = [
+const TARGETS: readonly Target[] = [
   { contender: 'vrouterd-tap', against: 'ovs-tap', metric: 'packets60', least: 1.5 },
   { contender: 'vrouterd-tap', against: 'ovs-tap', metric: 'tcp', least: 7 },
   { contender: 'vrouterd-veth', against: 'ovs-veth', metric: 'packets60', least: 1.5 },
