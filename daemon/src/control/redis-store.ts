@@ -230,8 +230,10 @@ export class RedisStore implements StateStore {
     }
   }
 
+  /** In the order of their names, as a hash has none: numbers given in turn then come out the same everywhere. */
   #objectsOf(kind: Kind, hash: Record<string, string>): StoredObject[] {
-    return Object.entries(hash).map(([name, text]) => this.#objectOf({ kind, name }, text));
+    const byName = Object.entries(hash).sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }));
+    return byName.map(([name, text]) => this.#objectOf({ kind, name }, text));
   }
 
   #objectOf(ref: ObjectRef, text: string): StoredObject {
