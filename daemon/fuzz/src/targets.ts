@@ -1,5 +1,9 @@
+import { wireTarget } from './wire/target.js';
 import { datapathTarget } from './datapath/target.js';
 import type { Target } from './engine/target.js';
 
 /** All targets by name, made when they are asked for. */
-export const TARGETS: ReadonlyMap<string, () => Target> = new Map([['datapath', datapathTarget]]);
+export const TARGETS: ReadonlyMap<string, () => Target> = new Map([
+  ['wire', wireTarget],
+  ['datapath', datapathTarget],
+]);
