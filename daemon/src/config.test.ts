@@ -28,6 +28,10 @@ test('what is wrong is named with its path', (t) => {
     ['tunnel: { address: 192.0.2.1 }\nspeed: high', /speed/],
     ['tunnel: { address: 192.0.2.1 }\nstateDir: here', /stateDir: /],
     ['tunnel: [', /vrouterd\.yaml: /],
+    ['{ tunnel: { address: 192.0.2.1 }, redis: "redis://h:99999" }', /redis/],
+    ['{ tunnel: { address: 192.0.2.1 }, redis: "redis://h/x" }', /redis/],
+    ['{ tunnel: { address: 192.0.2.1 }, metrics: { listen: "x:99999" } }', /metrics\.listen: is not ADDRESS:PORT/],
+    ['{ tunnel: { address: 192.0.2.1 }, "a\\nb": 1 }', /^[^\n]*a\\u000ab[^\n]*$/],
   ];
   for (const [text, message] of refused) {
     t.throws(() => parseConfig(text, FILE), { instanceOf: ConfigError, message });

@@ -4,11 +4,17 @@ import { parse } from 'yaml';
 import * as z from 'zod';
 import { explain } from './control/explain.js';
 import { redisSettings } from './control/redis-connection.js';
+import { oneLine } from './control/shown.js';
 
 /** Bytes each encapsulation adds to an IP packet of a guest: outer headers and, as networks bridge, the inner Ethernet header. */
 const ENCAPSULATION_OVERHEAD = { MPLSoUDP: 46, MPLSoGRE: 42, VXLAN: 50 } as const;
 
 const ipAddress = z.union([z.ipv4(), z.ipv6()]);
+
+function isAddressAndPort(text: string): boolean {
+  const parts = /^.+:(\d{1,5})$/.exec(text);
+  return parts !== null && Number(parts[1]) < 65536;
+}
 
 /** The daemon's configuration file. Every field has a default worth having but `tunnel.address`. */
 const configFile = z.strictObject({
@@ -41,7 +47,7 @@ const configFile = z.strictObject({
     })
     .prefault({}),
   metrics: z
-    .strictObject({ listen: z.string().regex(/^.+:\d{1,5}$/, 'is not ADDRESS:PORT') })
+    .strictObject({ listen: z.string().refine(isAddressAndPort, 'is not ADDRESS:PORT; use e.g. 127.0.0.1:9400') })
     .optional()
     .describe('Where to serve metrics by TCP, besides the socket'),
 });
@@ -51,6 +57,10 @@ export type Config = z.output<typeof configFile>;
 /** A configuration that cannot be used; the message says which field and why. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(oneLine(message), options);
+  }
 }
 
 /** Reads and checks a configuration file. Throws ConfigError. */
@@ -70,7 +80,8 @@ export function readConfig(file: string): Config {
 export function parseConfig(text: string, file: string): Config {
   let raw: unknown;
   try {
-    raw = parse(text) ?? {};
+    // Odd YAML is refused for what comes out of it; warnings would go to the console.
+    raw = parse(text, { logLevel: 'error' }) ?? {};
   } catch (cause) {
     throw new ConfigError(`${file}: ${(cause as Error).message.split('\n')[0]}`, { cause });
   }

@@ -11,6 +11,7 @@ const GATEWAY6 = 'fd00:5::1';
 const LINK_LOCAL = 'fe80::aa:f0ff:fe88:f065';
 const ALL_ROUTERS = 'ff02::2';
 const ETHERNET_LEN = 14;
+const MTU = 1450;
 
 const DATA = Buffer.from('abcdefgh');
 const PING = { ident: 0x1234, seq: 1 };
@@ -20,7 +21,7 @@ const NETWORK = {
     { prefix: '5.5.5.0/24', gateway: GATEWAY4 },
     { prefix: 'fd00:5::/64', gateway: GATEWAY6 },
   ],
-  mtu: 1450,
+  mtu: MTU,
 };
 
 type Ip4 = Partial<Parameters<PacketBuilder['ipv4']>[0]>;
@@ -110,7 +111,7 @@ test('what is no whole echo request between two stations gets no reply', (t) => 
 test('an expired TTL is told to the sender, quoting its packet', (t) => {
   const frame = expired4();
   t.is(
-    hex(icmpError(frame, 'timeExceeded', GATEWAY4)),
+    hex(icmpError(frame, 'timeExceeded', GATEWAY4, MTU)),
     plain(TO_GUEST, '0800 4500005000000000400166a0 05050501 05050503 0b00 0942 00000000', hex(frame, 14) ?? ''),
   );
 });
@@ -118,7 +119,7 @@ test('an expired TTL is told to the sender, quoting its packet', (t) => {
 test('an expired hop limit is told to the sender, quoting its packet', (t) => {
   const frame = expired6();
   t.is(
-    hex(icmpError(frame, 'timeExceeded', GATEWAY6)),
+    hex(icmpError(frame, 'timeExceeded', GATEWAY6, MTU)),
     plain(
       ...[TO_GUEST, '86dd 60000000003c3a40 fd000005000000000000000000000001 fd000005000000000000000000000003'],
       ...['0300 9189 00000000', hex(frame, 14) ?? ''],
@@ -127,15 +128,19 @@ test('an expired hop limit is told to the sender, quoting its packet', (t) => {
 });
 
 test('of IPv4 128 bytes are quoted, of IPv6 what makes 1280 with the headers in front', (t) => {
-  t.is(icmpError(expired4({}, 1472), 'timeExceeded', GATEWAY4)?.length, ETHERNET_LEN + 20 + 8 + 128);
-  t.is(icmpError(expired6({}, 1400), 'timeExceeded', GATEWAY6)?.length, ETHERNET_LEN + 1280);
+  t.is(icmpError(expired4({}, 1472), 'timeExceeded', GATEWAY4, MTU)?.length, ETHERNET_LEN + 20 + 8 + 128);
+  t.is(icmpError(expired6({}, 1400), 'timeExceeded', GATEWAY6, MTU)?.length, ETHERNET_LEN + 1280);
+});
+
+test('an error does not exceed the MTU of a network with small packets', (t) => {
+  t.is(icmpError(expired4(), 'timeExceeded', GATEWAY4, 68)?.length, ETHERNET_LEN + 68);
 });
 
 test('errors are sent about echo requests and first fragments too', (t) => {
-  t.not(icmpError(echo4(), 'timeExceeded', GATEWAY4), null);
-  t.not(icmpError(echo6(), 'timeExceeded', GATEWAY6), null);
-  t.not(icmpError(expired4({ mf: true }), 'timeExceeded', GATEWAY4), null);
-  t.not(icmpError(packet6({}).fragment6({ more: true }).udp(1, 2).bytes(), 'timeExceeded', GATEWAY6), null);
+  t.not(icmpError(echo4(), 'timeExceeded', GATEWAY4, MTU), null);
+  t.not(icmpError(echo6(), 'timeExceeded', GATEWAY6, MTU), null);
+  t.not(icmpError(expired4({ mf: true }), 'timeExceeded', GATEWAY4, MTU), null);
+  t.not(icmpError(packet6({}).fragment6({ more: true }).udp(1, 2).bytes(), 'timeExceeded', GATEWAY6, MTU), null);
 });
 
 test('no error is sent about errors, later fragments, and packets from or to many', (t) => {
@@ -148,19 +153,19 @@ test('no error is sent about errors, later fragments, and packets from or to man
     'source 255.255.255.255': expired4({ src: '255.255.255.255' }),
     'source 0.0.0.0': expired4({ src: '0.0.0.0' }),
   };
-  for (const [what, frame] of Object.entries(cases4)) t.is(icmpError(frame, 'timeExceeded', GATEWAY4), null, what);
+  for (const [what, frame] of Object.entries(cases4)) t.is(icmpError(frame, 'timeExceeded', GATEWAY4, MTU), null, what);
   const cases6: Record<string, Uint8Array> = {
     'ICMPv6 error': packet6({}).icmpv6({ type: 1, code: 4 }).bytes(),
     'later fragment': packet6({}).fragment6({ offset: 8 }).udp(1, 2).bytes(),
     'multicast destination': expired6({ dst: 'ff02::5' }),
     'source ::': expired6({ src: '::' }),
   };
-  for (const [what, frame] of Object.entries(cases6)) t.is(icmpError(frame, 'timeExceeded', GATEWAY6), null, what);
+  for (const [what, frame] of Object.entries(cases6)) t.is(icmpError(frame, 'timeExceeded', GATEWAY6, MTU), null, what);
 });
 
 test('a gateway of the other family has nothing to say', (t) => {
-  t.is(icmpError(expired4(), 'timeExceeded', GATEWAY6), null);
-  t.is(icmpError(expired6(), 'timeExceeded', GATEWAY4), null);
+  t.is(icmpError(expired4(), 'timeExceeded', GATEWAY6, MTU), null);
+  t.is(icmpError(expired6(), 'timeExceeded', GATEWAY4, MTU), null);
 });
 
 const ADVERTISED = plain(
@@ -238,8 +243,8 @@ test('random bytes never throw, and no answer is longer than a packet may be', (
     fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 200 })), (frame) => {
       const answers = [
         answerEcho(frame),
-        icmpError(frame, 'timeExceeded', GATEWAY4),
-        icmpError(frame, 'timeExceeded', GATEWAY6),
+        icmpError(frame, 'timeExceeded', GATEWAY4, MTU),
+        icmpError(frame, 'timeExceeded', GATEWAY6, MTU),
         routerAdvertisement(frame, NETWORK),
       ];
       t.true(answers.every((answer) => answer === null || answer.length <= ETHERNET_LEN + 1280));

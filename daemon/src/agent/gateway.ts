@@ -15,7 +15,7 @@ import { GATEWAY_LINK_LOCAL, GATEWAY_MAC } from './compile.js';
 
 const IP_AT = ethernet.LEN;
 const TTL = 64;
-/** How much of the packet an ICMP error quotes, bytes. */
+/** How much of the packet an ICMP error quotes at most, bytes. */
 const QUOTE_LEN = 128;
 /** An ICMPv6 error quotes as much as fits into the smallest MTU (RFC 4443 section 2.4), bytes. */
 const IPV6_MIN_MTU = 1280;
@@ -104,18 +104,19 @@ const PROBLEMS = {
 type Problem = keyof typeof PROBLEMS;
 
 /**
- * The message to the sender of a packet about its problem, from the gateway's address `gatewayIp` of the same family. Null when no error may be sent about the packet: it is malformed, an ICMP error itself, a later fragment, or from or
- * to more than one station (RFC 1122 section 3.2.2, RFC 4443 section 2.4).
+ * The message to the sender of a packet about its problem, from the gateway's address `gatewayIp` of the same family, no longer
+ * than `mtu`, the largest IP packet of the network in bytes. Null when no error may be sent about the packet: it is malformed, an
+ * ICMP error itself, a later fragment, or from or to more than one station (RFC 1122 section 3.2.2, RFC 4443 section 2.4).
  */
-export function icmpError(frame: Uint8Array, problem: Problem, gatewayIp: string): Uint8Array | null {
+export function icmpError(frame: Uint8Array, problem: Problem, gatewayIp: string, mtu: number): Uint8Array | null {
   if (!isUnicastFrame(frame)) return null;
   const type = ethernet.type(frame, 0);
   const family = addr.family(gatewayIp);
-  if (type === ethernet.TYPE_IPV4 && family === 4) return error4(frame, problem, addr.parseIpv4(gatewayIp));
+  if (type === ethernet.TYPE_IPV4 && family === 4) return error4(frame, problem, addr.parseIpv4(gatewayIp), mtu);
   return type === ethernet.TYPE_IPV6 && family === 6 ? error6(frame, problem, addr.parseIpv6(gatewayIp)) : null;
 }
 
-function error4(frame: Uint8Array, problem: Problem, gatewayIp: number): Uint8Array | null {
+function error4(frame: Uint8Array, problem: Problem, gatewayIp: number, mtu: number): Uint8Array | null {
   if (!isStationPacket4(frame) || ipv4.fragmentOffset(frame, IP_AT) !== 0) return null;
   const payloadAt = IP_AT + ipv4.headerLen(frame, IP_AT);
   const end = IP_AT + ipv4.totalLength(frame, IP_AT);
@@ -123,7 +124,8 @@ function error4(frame: Uint8Array, problem: Problem, gatewayIp: number): Uint8Ar
     if (!icmp.fits(payloadAt, end) || icmp.isError(frame, payloadAt)) return null;
   }
 
-  const quoteEnd = Math.min(end, IP_AT + QUOTE_LEN);
+  const quoteLen = Math.min(QUOTE_LEN, mtu - ipv4.LEN - icmp.LEN);
+  const quoteEnd = Math.min(end, IP_AT + quoteLen);
   const totalLength = ipv4.LEN + icmp.LEN + quoteEnd - IP_AT;
   const error = packetBack(frame, ethernet.TYPE_IPV4, totalLength);
   ipv4.write(error, IP_AT, {

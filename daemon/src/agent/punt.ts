@@ -58,7 +58,7 @@ function answerTo(command: PuntCommand, frame: Uint8Array, guest: GuestConfig): 
       return (dhcp && answerDhcp(frame, dhcp)) ?? answerForGateway(frame, guest);
     case PUNT.zeroTtl: {
       const gateway = routed ? gatewayFor(addressOf(frame, 'src'), guest) : null;
-      return gateway === null ? null : icmpError(frame, 'timeExceeded', gateway);
+      return gateway === null ? null : icmpError(frame, 'timeExceeded', gateway, guest.mtu);
     }
     case PUNT.arp:
       return null;
@@ -73,7 +73,7 @@ function answerTo(command: PuntCommand, frame: Uint8Array, guest: GuestConfig): 
 function answerForGateway(frame: Uint8Array, guest: GuestConfig): Uint8Array | null {
   const to = addressOf(frame, 'dst');
   if (to === null || !isForGateway(frame, guest)) return null;
-  return answerEcho(frame) ?? (isUdp(frame) ? icmpError(frame, 'portUnreachable', to) : null);
+  return answerEcho(frame) ?? (isUdp(frame) ? icmpError(frame, 'portUnreachable', to, guest.mtu) : null);
 }
 
 function isUdp(frame: Uint8Array): boolean {

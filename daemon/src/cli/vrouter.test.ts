@@ -86,6 +86,16 @@ test('a YAML error names file, line and column', async (t) => {
   t.regex(duplicate.message, /^stdin:2:1: Map keys must be unique; correct the YAML$/);
 });
 
+test('a document that goes too deep, or in circles, is refused', async (t) => {
+  const deep = await failing({}, ['apply', '-f', '-'], { '-': `kind: ${'['.repeat(20_000)}` });
+  const lists = await failing({}, ['apply', '-f', '-'], { '-': `${'- '.repeat(20_000)}a` });
+  for (const { message } of [deep, lists]) {
+    t.regex(message, /^stdin:1:\d+: nested more than 100 levels deep; correct the YAML$/);
+  }
+  const circle = await failing({}, ['apply', '-f', '-'], { '-': 'spec: &a\n  subnets: [*a]\n' });
+  t.is(circle.message, 'stdin:1:1: an alias lies in what it stands for; correct the YAML');
+});
+
 test('an alias bomb is refused', async (t) => {
   const bomb = ['a: &a [x, x, x, x, x, x, x, x, x, x]'];
   for (let i = 0; i < 8; i++) {

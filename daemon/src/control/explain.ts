@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { RefusedError } from './refused.js';
+import { shown } from './shown.js';
 
 type Issue = z.core.$ZodIssue;
 
@@ -18,31 +19,31 @@ export function pathText(path: readonly PropertyKey[]): string {
 
 function problemText(issue: Issue, value: unknown): string {
   if (value === undefined && issue.code !== 'custom') return 'is missing';
-  const shown = JSON.stringify(value);
+  const text = shown(value);
   switch (issue.code) {
     case 'custom':
       return issue.message;
     case 'invalid_type':
-      return `${shown} is not ${TYPE_TEXT[issue.expected] ?? `a ${issue.expected}`}`;
+      return `${text} is not ${TYPE_TEXT[issue.expected] ?? `a ${issue.expected}`}`;
     case 'invalid_value':
-      return `${shown} is not known; use ${issue.values.map(String).join(', ')}`;
+      return `${text} is not known; use ${issue.values.map(String).join(', ')}`;
     case 'too_small':
       return issue.origin === 'array'
         ? 'is empty; name at least one or leave it out'
-        : `${shown} is too small; use ${issue.minimum} or more`;
+        : `${text} is too small; use ${issue.minimum} or more`;
     case 'too_big':
-      return `${shown} is too large; use ${issue.maximum} or less`;
+      return `${text} is too large; use ${issue.maximum} or less`;
     case 'invalid_union':
       return unionText(issue, value);
     default:
-      return `${shown} is not valid`;
+      return `${text} is not valid`;
   }
 }
 
 /** Of a choice by `type`, the types; of any other, what its most telling branch says. */
 function unionText(issue: Extract<Issue, { code: 'invalid_union' }>, value: unknown): string {
   const { options } = issue as { readonly options?: readonly unknown[] };
-  if (options !== undefined) return `${JSON.stringify(value)} is not known; use ${options.map(String).join(', ')}`;
+  if (options !== undefined) return `${shown(value)} is not known; use ${options.map(String).join(', ')}`;
   const found = issue.errors.flat();
   return problemText(found.find((branch) => branch.code !== 'invalid_type') ?? found[0], value);
 }

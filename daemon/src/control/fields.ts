@@ -2,6 +2,7 @@ import * as z from 'zod';
 import * as addr from '../wire/addr.js';
 import { DEFAULT_SCOPE, NAME_PART, splitName } from './names.js';
 import { formatAddress, formatPrefix, parseAddress, parsePrefix } from './prefix.js';
+import { shown } from './shown.js';
 
 /**
  * The building blocks of the resources: text that is checked and brought into its one canonical form while it is read.
@@ -14,7 +15,7 @@ function canonical(canonicalise: (value: string) => string, problem: string, exa
       try {
         return canonicalise(value);
       } catch {
-        context.addIssue({ code: 'custom', message: `${JSON.stringify(value)} ${problem}; use e.g. ${example}` });
+        context.addIssue({ code: 'custom', message: `${shown(value)} ${problem}; use e.g. ${example}` });
         return z.NEVER;
       }
     })
@@ -48,7 +49,7 @@ export const prefix = z
     } catch (error) {
       const problem =
         error instanceof Error && error.message.startsWith('has bits') ? error.message : 'is not a prefix';
-      context.addIssue({ code: 'custom', message: `${JSON.stringify(text)} ${problem}; use e.g. 5.5.5.0/24` });
+      context.addIssue({ code: 'custom', message: `${shown(text)} ${problem}; use e.g. 5.5.5.0/24` });
       return z.NEVER;
     }
   })

@@ -16,7 +16,12 @@ const secret = z.union([z.string(), z.strictObject({ env: z.string() }), z.stric
 export const redisSettings = z.preprocess(
   (given) => (typeof given === 'string' ? { url: given } : given),
   z.strictObject({
-    url: z.string().regex(/^(rediss?|unix):\/\/./, 'use redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH'),
+    url: z
+      .string()
+      .refine(
+        isStoreUrl,
+        'is not the URL of a store; use redis://HOST:PORT, rediss://HOST:PORT/DATABASE or unix:///PATH',
+      ),
     username: secret.optional(),
     password: secret.optional(),
     /** PEM files. */
@@ -39,6 +44,12 @@ export const redisSettings = z.preprocess(
 );
 
 export type RedisSettings = z.output<typeof redisSettings>;
+
+/** Whether the rest of this file can read the URL. */
+function isStoreUrl(text: string): boolean {
+  if (/^unix:\/\/./.test(text)) return true;
+  return /^rediss?:\/\/./.test(text) && URL.canParse(text) && /^(\/\d*)?$/.test(new URL(text).pathname);
+}
 
 /** The address without user and password, for messages. */
 export function redisText(settings: RedisSettings): string {

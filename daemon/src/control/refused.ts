@@ -1,3 +1,5 @@
+import { oneLine } from './shown.js';
+
 /** What went wrong with a request. Codes are stable and meant for programs; messages are for people and may change. */
 export type RefusalCode =
   /** The document itself is wrong. */
@@ -27,7 +29,7 @@ export class RefusedError extends Error {
   readonly path: string | undefined;
 
   constructor(code: RefusalCode, message: string, path?: string, options?: ErrorOptions) {
-    super(message, options);
+    super(oneLine(message), options);
     this.code = code;
     this.path = path;
   }

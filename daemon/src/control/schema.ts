@@ -3,6 +3,7 @@ import { explain } from './explain.js';
 import { namePart, reference, uuid } from './fields.js';
 import { DEFAULT_SCOPE, fullName, splitName, type Scope } from './names.js';
 import { RefusedError } from './refused.js';
+import { shown } from './shown.js';
 import {
   virtualMachineInterfaceSpec,
   type VirtualMachineInterfaceSpec,
@@ -112,7 +113,7 @@ export function parseReference(raw: unknown, position = 1): ObjectRef {
 export function namedObject(kind: string, name: string): ObjectRef {
   const parts = splitName(name, DEFAULT_SCOPE);
   if (parts === undefined)
-    throw new RefusedError('invalid', `${JSON.stringify(name)} is not a name; use NAME or DOMAIN:PROJECT:NAME`);
+    throw new RefusedError('invalid', `${shown(name)} is not a name; use NAME or DOMAIN:PROJECT:NAME`);
   return { kind: parseKind(kind), name: fullName(parts) };
 }
 
@@ -137,11 +138,7 @@ function kindOf(raw: unknown, position: number): Kind {
 export function parseKind(kind: unknown, where = ''): Kind {
   const known = KINDS.find((k) => k === kind);
   if (known !== undefined) return known;
-  throw new RefusedError(
-    'invalid',
-    `${where}${JSON.stringify(kind)} is not a kind; use one of ${KINDS.join(', ')}`,
-    'kind',
-  );
+  throw new RefusedError('invalid', `${where}${shown(kind)} is not a kind; use one of ${KINDS.join(', ')}`, 'kind');
 }
 
 function subjectOf(raw: unknown, kind: Kind, position: number): string {

@@ -1,6 +1,6 @@
 import { DROP_REASONS } from '#vrouterd/packet/drop.js';
 import { type Counters, VRF_STATS } from '#vrouterd/tables/counters.js';
-import { layoutOf } from '../frames/shape.js';
+import { kindOf } from '../frames/shape.js';
 import type { Arrived } from './sent.js';
 import { NETWORKS, vrfOf } from './topology.js';
 
@@ -33,7 +33,7 @@ export class Outcomes {
     const moved = this.#moved();
     const sent = Math.min(this.#sent, 4);
     this.#sent = 0;
-    if (arrived.length === 1) this.#observe(`${kindOf(arrived[0])} ${moved} sent ${sent}`);
+    if (arrived.length === 1) this.#observe(`${kindOf(arrived[0].frame)} ${vnetOf(arrived[0])} ${moved} sent ${sent}`);
     else if (arrived.length === 0) this.#observe(`agent ${moved} sent ${sent}`);
   }
 
@@ -57,11 +57,4 @@ export class Outcomes {
   }
 }
 
-/** Kinds of frame the datapath treats differently. */
-function kindOf({ frame, vnet }: Arrived): string {
-  const { etherType, protocol, typeAt, l4At } = layoutOf(frame);
-  const type = [0x0800, 0x0806, 0x86dd, 0x8100, 0x88a8].includes(etherType) ? etherType.toString(16) : 'other';
-  const upper = [1, 6, 17, 58].includes(protocol) ? protocol : -1;
-  const icmpType = protocol === 58 && l4At > 0 ? Math.min(Math.max(frame[l4At], 132), 137) : 0;
-  return `${type} ${typeAt > 12 ? 'tagged' : ''} ${upper} ${icmpType} gso ${vnet[1] & 0x7f} csum ${vnet[0] & 1}`;
-}
+const vnetOf = ({ vnet }: Arrived): string => `gso ${vnet[1] & 0x7f} csum ${vnet[0] & 1}`;

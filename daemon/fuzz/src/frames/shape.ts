@@ -54,6 +54,15 @@ export function layoutOf(b: Uint8Array): Layout {
   return { typeAt, etherType, l3At, protocol, l4At: l4At < b.length ? l4At : 0 };
 }
 
+/** One of few kinds of frame that are treated differently. */
+export function kindOf(frame: Uint8Array): string {
+  const { etherType, protocol, typeAt, l4At } = layoutOf(frame);
+  const type = [IPV4, ARP, IPV6, 0x8100, 0x88a8].includes(etherType) ? etherType.toString(16) : 'other';
+  const upper = [1, 6, 17, 58].includes(protocol) ? protocol : -1;
+  const icmpType = protocol === 58 && l4At > 0 ? Math.min(Math.max(frame[l4At], 132), 137) : 0;
+  return `${type} ${typeAt > TYPE_AT ? 'tagged' : ''} ${upper} ${icmpType}`;
+}
+
 /** A frame made by the choices: mostly one that gets somewhere, sometimes nonsense. */
 export function chooseFrame(choices: Choices): Uint8Array {
   let frame: Uint8Array = choices.chance(8) ? choices.bytes(choices.below(80)) : choices.pick(CAPTURES).slice();
