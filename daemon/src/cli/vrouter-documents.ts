@@ -7,6 +7,8 @@ import { Exit, STATUS } from './exit.js';
 
 /** Levels of lists and mappings a document may have; resources have few. */
 const NESTING = 100;
+/** Longest text of a problem, characters. */
+const PROBLEM_LEN = 200;
 
 /** The documents of all files, in order; empty ones are left out. Throws Exit with the place of the first YAML error. */
 export async function readDocuments(
@@ -43,7 +45,9 @@ function parseDocuments(text: string, source: string): unknown[] {
   const lines = new LineCounter();
   const wrong = (offset: number, problem: string): Exit => {
     const { line, col } = lines.linePos(offset);
-    return refused(`${source}:${line}:${col}: ${problem}; correct the YAML`);
+    // A problem may quote the text, with its line ends and as long as it is.
+    const shown = problem.replaceAll(/[\s\p{Cc}]+/gu, ' ').slice(0, PROBLEM_LEN);
+    return refused(`${source}:${line}:${col}: ${shown}; correct the YAML`);
   };
   const composer = new Composer({ lineCounter: lines, prettyErrors: false, logLevel: 'error' });
   const values: unknown[] = [];

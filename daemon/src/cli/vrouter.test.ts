@@ -84,6 +84,8 @@ test('a YAML error names file, line and column', async (t) => {
   t.regex(exit.message, /^net\.yaml:7:1: [^\n]+; correct the YAML$/);
   const duplicate = await failing({}, ['apply', '-f', '-'], { '-': 'kind: a\nkind: b\n' });
   t.regex(duplicate.message, /^stdin:2:1: Map keys must be unique; correct the YAML$/);
+  const quoting = await failing({}, ['apply', '-f', '-'], { '-': `a: b\n"c\nd ${'x'.repeat(5000)}"\n e: f\n` });
+  t.regex(quoting.message, /^stdin:\d+:\d+: .{1,200}; correct the YAML$/);
 });
 
 test('a document that goes too deep, or in circles, is refused', async (t) => {

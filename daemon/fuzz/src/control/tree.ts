@@ -98,7 +98,7 @@ function changedOnce(root: unknown, choices: Choices): unknown {
   for (;;) {
     const keys = Object.keys(at);
     const key = choices.pick(keys.length === 0 ? KEYS : keys);
-    const below: unknown = at[key];
+    const below = own(at, key);
     // Going on is likelier than stopping, so that leaves are changed most.
     if (isBranch(below) && choices.below(5) > 0) {
       at = below;
@@ -120,7 +120,7 @@ function changeAt(branch: Branch, key: string, choices: Choices): void {
       return;
     case 2:
       if (Array.isArray(branch)) branch.push(structuredClone(branch[Number(key)]));
-      else setOwn(branch, choices.pick(KEYS), structuredClone(branch[key]));
+      else setOwn(branch, choices.pick(KEYS), structuredClone(own(branch, key)));
       return;
     default:
       setOwn(branch, key, chooseValue(choices));
@@ -138,6 +138,9 @@ function nested(depth: number): unknown {
   for (let i = 0; i < depth; i++) value = [value];
   return value;
 }
+
+/** The field itself, not what every object has by that name. */
+const own = (branch: Branch, key: string): unknown => (Object.hasOwn(branch, key) ? branch[key] : undefined);
 
 /** Also sets `__proto__` as a field, as parsers of JSON do. */
 function setOwn(branch: Branch, key: string, value: unknown): void {
