@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, watch } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import cron from 'node-cron';
 import { closeFd, LinkMonitor, listLinks, lockFile, mapFile, openPacketSocket, sdNotify } from 'packet-io';
 import type { Logger } from 'pino';
@@ -11,6 +11,8 @@ import { Operator } from './agent/operator.js';
 import { runCommand } from './agent/command.js';
 import { deviceProblem } from './agent/device-problem.js';
 import { kernel } from './agent/kernel.js';
+import { PortMarks } from './agent/port-mark.js';
+import { NAMESPACES } from './agent/port-plan.js';
 import { type OpenPort, Ports } from './agent/ports.js';
 import { answerPunt } from './agent/punt.js';
 import { Realiser } from './agent/realiser.js';
@@ -33,7 +35,6 @@ import { WorkerHost } from './worker-host.js';
 const AUDIT = '*/10 * * * * *';
 /** A namespace's file appears before the namespace is mounted on it: looks after a change there, ms. */
 const NAMESPACE_LOOKS_MS = [30, 300, 1500];
-const NAMESPACES = '/run/netns';
 const DEFAULT_UNDERLAY_MTU = 1500;
 const IDS = {
   vif: { first: VIF_ID.firstVirtual, end: MAX_VIFS },
@@ -89,7 +90,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   const operator = new Operator({
     store,
     host: config.host,
-    deviceProblem: (device, attach) => deviceProblem(device, attach, kernel),
+    deviceProblem: (device, attach) => deviceProblem(device, attach, kernel, marksOf(config)),
   });
   const status = new DaemonStatus({ config, version, startedAt, store, host, counters, realiser });
   const view = new View({ tables, counters, ports, realiser, operator, status });
@@ -124,7 +125,7 @@ function startForwarding(config: Config, log: Logger, undo: Undo): Forwarding {
     },
   });
   const reconciler = new Reconciler(tables, (changes) => host.change(changes));
-  const ports = new Ports({ run: runCommand, kernel, log });
+  const ports = new Ports({ run: runCommand, kernel, marks: marksOf(config), log });
   const realiser: Realiser = new Realiser({
     host: config.host,
     plan: hostPlan(config),
@@ -197,6 +198,11 @@ function mapCounters(socket: string, undo: Undo): Counters {
   mkdirSync(dirname(socket), { recursive: true });
   lock(countersPath(socket), `api.socket ${socket}`, undo);
   return new Counters(mapFile(countersPath(socket), Counters.bytesFor(BRIDGE_SLOTS)), BRIDGE_SLOTS);
+}
+
+/** Hosts of several clusters may share a machine and a name; their state directories differ. */
+function marksOf({ host, stateDir }: Config): PortMarks {
+  return new PortMarks(`${host} ${resolve(stateDir)}`);
 }
 
 /** Opens what a port needs to be read by the worker. */

@@ -24,6 +24,8 @@ class Host {
   private constructor(
     readonly lab: Lab,
     readonly namespace: Namespace,
+    /** Whose ports they are: unique, as tests may run at the same time. */
+    readonly owner: string,
   ) {
     this.#program = this.#start();
   }
@@ -32,7 +34,12 @@ class Host {
     const lab = await Lab.create(t);
     const namespace = await lab.namespace('host');
     await namespace.run('sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1');
-    return new Host(lab, namespace);
+    return new Host(lab, namespace, namespace.name);
+  }
+
+  /** Another one with ports in the same namespace. */
+  neighbour(): Host {
+    return new Host(this.lab, this.namespace, `${this.owner}-2`);
   }
 
   async ask(request: Request): Promise<Answer> {
@@ -56,7 +63,7 @@ class Host {
   }
 
   #start(): Background {
-    return this.namespace.spawn([process.execPath, PROGRAM]);
+    return this.namespace.spawn([process.execPath, PROGRAM, this.owner]);
   }
 }
 
@@ -437,4 +444,37 @@ test('a namespace that was deleted and made again gets its ports again', async (
   const answer = await host.ask({ ensure: specs });
   t.like(answer, { 3: { kind: 'packet' }, 4: { kind: 'tap' } });
   t.is((await show(guest, 'eth1')).address, MAC);
+});
+
+test('what a daemon left of ports that were deleted while it was down goes, and the ports of its neighbour stay', async (t) => {
+  const host = await Host.create(t);
+  const neighbour = host.neighbour();
+  const guest = await host.lab.namespace('guest');
+  await host.namespace.run('ip link add mon0 mtu 1300 type veth peer name mon1');
+  const own = [
+    netnsPort(guest),
+    netnsPort(guest, { ifName: 'eth1', port: 'tap' }, { vifId: 4, device: 'tapred' }),
+    { ...netnsPort(guest), vifId: 5, device: 'tapgrey', attach: { type: 'tap', offloads: true } as const },
+    { ...netnsPort(guest), vifId: 6, device: 'mon0', attach: { type: 'device', device: 'mon0' } as const },
+    netnsPort(guest, { ifName: 'eth4' }, { vifId: 7, device: 'tapkept' }),
+  ];
+  const others = [
+    netnsPort(guest, { ifName: 'eth2' }, { vifId: 3, device: 'tapgreen' }),
+    netnsPort(guest, { ifName: 'eth3', port: 'tap' }, { vifId: 4, device: 'tapgold' }),
+  ];
+  await host.ask({ ensure: own });
+  await neighbour.ask({ ensure: others });
+  const taken = await host.ask({ ensure: [{ ...others[0], vifId: 8 }] });
+  t.is(taken['8'], 'tapgreen belongs to another vrouterd; remove it or choose another name');
+
+  await host.restart();
+  const { removed } = await host.ask({ removeOthers: ['tapkept'] });
+  t.deepEqual([...(removed ?? [])].sort(), ['mon0', 'tapblue', 'tapgrey', 'tapred']);
+  const names = async (namespace: Namespace): Promise<readonly string[]> =>
+    (JSON.parse(await namespace.run('ip -j link')) as Link[]).map(({ ifname }) => ifname).sort();
+  t.deepEqual(await names(host.namespace), ['lo', 'mon0', 'mon1', 'tapgreen', 'tapkept']);
+  t.deepEqual(await names(guest), ['eth2', 'eth3', 'eth4', 'lo']);
+  t.is((await show(host.namespace, 'mon0')).mtu, 1300);
+  const rules = await host.namespace.run('/usr/sbin/nft list ruleset');
+  t.deepEqual([...rules.matchAll(/chain port-(\w+)/g)].map(([, port]) => port).sort(), ['tapgreen', 'tapkept']);
 });

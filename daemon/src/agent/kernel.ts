@@ -1,4 +1,5 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { listLinks, sendDrops } from 'packet-io';
 import {
   closeFd,
@@ -9,6 +10,7 @@ import {
   setLinkOffloads,
   setPersist,
 } from 'tuntap2';
+import { NAMESPACES } from './port-plan.js';
 
 /** What the agent asks of the kernel by system calls; programs are run for the rest. */
 export const kernel = {
@@ -30,6 +32,12 @@ export const kernel = {
     } finally {
       closeFd(socket);
     }
+  },
+
+  /** Files of the namespaces that have a name. */
+  namespaces(): readonly string[] {
+    const names = ignoringAbsence(() => readdirSync(NAMESPACES)) ?? [];
+    return names.map((name) => join(NAMESPACES, name));
   },
 
   /** Which namespace a file stands for, to be compared; undefined: there is no such file. */

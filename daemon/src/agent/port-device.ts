@@ -1,15 +1,13 @@
 import type { Attach } from '../control/virtual-machine-interface.js';
 import { type Words, canBeGivenToIp } from './ip-batch.js';
 import type { Kernel, Link } from './kernel.js';
+import { type PortMarks, isMarked } from './port-mark.js';
 import {
   NO_COMMANDS,
+  type PlanParts,
   type PortPlan,
   type PortSpec,
-  type Seen,
-  isOurs,
   nothing,
-  ownLink,
-  ownMark,
   packetPort,
   setAlias,
   setMtu,
@@ -30,21 +28,21 @@ const ALIAS_MAX = 255;
 export function planDevice(
   spec: PortSpec,
   attach: DeviceAttach,
-  seen: Seen,
-  kernel: Kernel,
+  { seen, kernel, marks }: PlanParts,
   addresses: ReadonlyMap<string, readonly string[]>,
 ): PortPlan {
   const { device } = attach;
   const link = seen.host.get(device);
   if (!link) throw new Error(`device ${device} does not exist; create it or choose another attachment`);
-  const taken = isOurs(link, device);
-  if (!taken) refuseUnusable(link, addresses.get(device) ?? []);
-  const was = taken ? undefined : pastOf(link, kernel);
+  const taken = marks.isOurs(link, device);
+  if (!taken) refuseUnusable(link, addresses.get(device) ?? [], marks);
+  const mark = marks.of(device);
+  const was = taken ? undefined : pastOf(link, mark, kernel);
   return {
     spec,
     sweep: NO_COMMANDS,
     open: nothing,
-    make: was === undefined ? [] : [setAlias(device, `${ownMark(device)} ${was}`)],
+    make: was === undefined ? [] : [setAlias(device, `${mark} ${was}`)],
     isolate: device,
     settle: nothing,
     // Longer frames than its own MTU it would refuse to send.
@@ -56,10 +54,15 @@ export function planDevice(
   };
 }
 
-/** Commands that give a device back as it was found; none when it is not ours. */
-export function giveBack(link: Link, kernel: Kernel): readonly Words[] {
-  if (!isOurs(link, link.name)) return [];
-  const past = /^ was (up|down) mtu (\d+) ipv6 (on|off) alias (.*)$/.exec(link.alias.slice(ownMark(link.name).length));
+/** What is noted of a device that was taken over. */
+const PAST = /^was (up|down) mtu (\d+) ipv6 (on|off) alias (.*)$/;
+
+/** Whether what is noted of a device says that it was there before us. */
+export const wasTakenOver = (note: string): boolean => PAST.test(note);
+
+/** Commands that give a device back as it was found, from what is noted of it. */
+export function giveBack(link: Link, note: string, kernel: Kernel): readonly Words[] {
+  const past = PAST.exec(note);
   if (!past) return [];
   const [, state, mtu, ipv6, alias] = past;
   if (ipv6 === 'on') kernel.setIpv6Disabled(link.name, false);
@@ -70,17 +73,17 @@ export function giveBack(link: Link, kernel: Kernel): readonly Words[] {
   ];
 }
 
-function refuseUnusable(link: Link, addresses: readonly string[]): void {
+function refuseUnusable(link: Link, addresses: readonly string[], marks: PortMarks): void {
   if (link.flags & IFF_LOOPBACK) throw new Error(`device ${link.name} is the host's loopback; choose another one`);
-  ownLink(link.alias.startsWith('vrouterd:') ? link : undefined, link.name);
+  marks.claim(isMarked(link) ? link : undefined, link.name);
   if (addresses.length === 0) return;
   throw new Error(`device ${link.name} has the address ${addresses[0]}, which its host needs; remove it first`);
 }
 
-function pastOf(link: Link, kernel: Kernel): string {
+function pastOf(link: Link, mark: string, kernel: Kernel): string {
   const ipv6 = kernel.ipv6Disabled(link.name) ? 'off' : 'on';
   const past = `was ${link.up ? 'up' : 'down'} mtu ${link.mtu} ipv6 ${ipv6} alias `;
-  const room = ALIAS_MAX - `${ownMark(link.name)} ${past}`.length;
+  const room = ALIAS_MAX - `${mark} ${past}`.length;
   // An alias that cannot be kept behind this, or not be written again, is lost.
   return past + (canBeGivenToIp(link.alias) && Buffer.byteLength(link.alias) <= room ? link.alias : '');
 }

@@ -2,18 +2,15 @@ import { createHash } from 'node:crypto';
 import type { Attach } from '../control/virtual-machine-interface.js';
 import type { HeldTap, HeldTaps } from './held-taps.js';
 import type { Words } from './ip-batch.js';
-import type { Kernel, Link } from './kernel.js';
+import type { Link } from './kernel.js';
 import {
   NO_COMMANDS,
+  type PlanParts,
   type PortPlan,
   type PortSpec,
-  type Seen,
   deleteLink,
-  isOurs,
   netnsFile,
   nothing,
-  ownLink,
-  ownMark,
   packetPort,
   setAlias,
   setMtu,
@@ -26,16 +23,16 @@ type NetnsAttach = Extract<Attach, { type: 'netns' }>;
  * A veth: `device` stays here with a packet socket on it, its peer is the guest's interface. A pair that is there is kept, and the
  * guest's end left as the guest has it, unless what it was configured with has changed.
  */
-export function planVeth(spec: PortSpec, attach: NetnsAttach, seen: Seen, kernel: Kernel): PortPlan {
+export function planVeth(spec: PortSpec, attach: NetnsAttach, { seen, kernel, marks }: PlanParts): PortPlan {
   const { device, mtu } = spec;
   const { netns, ifName } = attach;
-  const outer = ownLink(seen.host.get(device), device);
-  const inner = ownLink(seen.inside(netns).get(ifName), device, netns);
+  const outer = marks.claim(seen.host.get(device), device);
+  const inner = marks.claim(seen.inside(netns).get(ifName), device, netns);
   const paired = isPair(outer, inner);
   const kept = paired ? inner : undefined;
-  const alias = guestAlias(spec, attach);
+  const alias = `${marks.of(device)} ${digestOf(spec, attach)}`;
   const changed = kept?.alias !== alias;
-  const notConfigured = { host: [], guest: inner ? [setAlias(ifName, ownMark(device))] : [] };
+  const notConfigured = { host: [], guest: inner ? [setAlias(ifName, marks.of(device))] : [] };
   const queues: Words = attach.queues === undefined ? [] : ['numtxqueues', attach.queues, 'numrxqueues', attach.queues];
   const peer: Words = ['peer', 'name', ifName, 'address', spec.mac, 'mtu', mtu, ...queues, 'netns', netnsFile(netns)];
   return {
@@ -51,7 +48,7 @@ export function planVeth(spec: PortSpec, attach: NetnsAttach, seen: Seen, kernel
       ? setMtu(outer, device, mtu)
       : [
           ['link', 'add', 'name', device, 'mtu', mtu, ...queues, 'type', 'veth', ...peer],
-          setAlias(device, ownMark(device)),
+          setAlias(device, marks.of(device)),
         ],
     isolate: device,
     settle() {
@@ -78,8 +75,7 @@ export function planVeth(spec: PortSpec, attach: NetnsAttach, seen: Seen, kernel
 export function planNetnsTap(
   spec: PortSpec,
   attach: NetnsAttach,
-  seen: Seen,
-  kernel: Kernel,
+  { seen, kernel, marks }: PlanParts,
   held: HeldTaps,
 ): PortPlan {
   const { device } = spec;
@@ -89,18 +85,18 @@ export function planNetnsTap(
   // A descriptor keeps the namespace it was opened in alive, even one that was deleted.
   if (held.get(device)?.namespace !== namespace) held.letGo(device);
   const outer = seen.host.get(device);
-  const inner = ownLink(seen.inside(attach.netns).get(ifName), device, attach.netns);
+  const inner = marks.claim(seen.inside(attach.netns).get(ifName), device, attach.netns);
   const isTap = inner?.kind === 'tun';
-  const alias = guestAlias(spec, attach);
+  const alias = `${marks.of(device)} ${digestOf(spec, attach)}`;
   const before = held.get(device);
   const usable = before?.ifindex === inner?.ifindex && before?.vnetHeader === vnetHeader ? before : undefined;
-  const notConfigured = { host: [], guest: inner ? [setAlias(ifName, ownMark(device))] : [] };
+  const notConfigured = { host: [], guest: inner ? [setAlias(ifName, marks.of(device))] : [] };
   let opened: HeldTap | undefined;
   return {
     spec,
     sweep: {
       // A veth of this port: its other end goes with it.
-      host: outer && isOurs(outer, device) ? [deleteLink(device)] : [],
+      host: outer && marks.isOurs(outer, device) ? [deleteLink(device)] : [],
       guest: inner && !isTap && inner.kind !== 'veth' ? [deleteLink(ifName)] : [],
     },
     open() {
@@ -141,12 +137,12 @@ function isPair(outer: Link | undefined, inner: Link | undefined): boolean {
   return outer.peer === inner.ifindex && inner.peer === outer.ifindex;
 }
 
-/** Alias of the guest's interface: whose it is, and a digest of what it is configured with. */
-function guestAlias(spec: PortSpec, attach: NetnsAttach): string {
+/** A digest of what a guest's interface is configured with. */
+function digestOf(spec: PortSpec, attach: NetnsAttach): string {
   const { mac, mtu, addresses, gateways } = spec;
   const { configure, offloads } = attach;
   const digest = createHash('sha256').update(JSON.stringify([mac, mtu, addresses, gateways, configure, offloads]));
-  return `${ownMark(spec.device)} ${digest.digest('hex').slice(0, 16)}`;
+  return digest.digest('hex').slice(0, 16);
 }
 
 /** Brings the guest's interface up with what it needs; the alias that says so comes last. */

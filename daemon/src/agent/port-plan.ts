@@ -1,6 +1,7 @@
 import type { Attach } from '../control/virtual-machine-interface.js';
 import type { Words } from './ip-batch.js';
 import type { Kernel, Link } from './kernel.js';
+import type { PortMarks } from './port-mark.js';
 
 /** How a guest is to be connected. */
 export interface PortSpec {
@@ -15,6 +16,9 @@ export interface PortSpec {
   readonly addresses: readonly { readonly address: string; readonly prefixLength: number }[];
   readonly gateways: readonly string[];
 }
+
+/** As much of a port as it takes to remove it. */
+export type RemovablePort = Pick<PortSpec, 'device' | 'attach'>;
 
 /** What the datapath takes frames from: a TAP's descriptor, the caller's to close, or a device to open a packet socket on. */
 export type OpenPort =
@@ -54,6 +58,13 @@ export interface Commands {
 export const nothing = (): void => undefined;
 export const NO_COMMANDS: Commands = { host: [], guest: [] };
 
+/** What every plan is made from. */
+export interface PlanParts {
+  readonly seen: Seen;
+  readonly kernel: Kernel;
+  readonly marks: PortMarks;
+}
+
 /** The interfaces there are, read once a namespace. */
 export class Seen {
   readonly #kernel: Kernel;
@@ -81,9 +92,12 @@ export class Seen {
   }
 }
 
+/** Where `ip netns` keeps the files of namespaces. */
+export const NAMESPACES = '/run/netns';
+
 /** The file of a namespace given by name, as `ip netns` knows it, or by path. */
 export function netnsFile(netns: string): string {
-  return netns.startsWith('/') ? netns : `/run/netns/${netns}`;
+  return netns.startsWith('/') ? netns : `${NAMESPACES}/${netns}`;
 }
 
 function noNamespace(netns: string, cause: NodeJS.ErrnoException): Error {
@@ -98,27 +112,6 @@ function noNamespace(netns: string, cause: NodeJS.ErrnoException): Error {
 
 export function byName(links: readonly Link[]): Map<string, Link> {
   return new Map(links.map((link) => [link.name, link]));
-}
-
-/** What the alias of everything we make for a port begins with; what follows after a space is for the kind of port to say. */
-export function ownMark(device: string): string {
-  return `vrouterd:${device}`;
-}
-
-export function isOurs(link: Link, device: string): boolean {
-  const [owner] = link.alias.split(' ', 1);
-  return owner === ownMark(device);
-}
-
-/** Returns the link if it is ours, or undefined if there is none. Throws when its name is taken by somebody else. */
-export function ownLink(link: Link | undefined, device: string, netns?: string): Link | undefined {
-  if (!link || isOurs(link, device)) return link;
-  const place = netns === undefined ? '' : ` in namespace ${netns}`;
-  if (link.alias.startsWith('vrouterd:')) {
-    const owner = link.alias.slice('vrouterd:'.length).split(' ', 1)[0];
-    throw new Error(`${link.name}${place} belongs to the port ${owner}; delete that one or choose another name`);
-  }
-  throw new Error(`${link.name}${place} exists and is not ours; remove it or choose another name`);
 }
 
 export const deleteLink = (name: string): Words => ['link', 'delete', 'dev', name];

@@ -1,13 +1,10 @@
 import type { Attach } from '../control/virtual-machine-interface.js';
-import type { Kernel } from './kernel.js';
 import {
   NO_COMMANDS,
+  type PlanParts,
   type PortPlan,
   type PortSpec,
-  type Seen,
   deleteLink,
-  ownLink,
-  ownMark,
   packetPort,
   setAlias,
   setMtu,
@@ -24,12 +21,12 @@ export type TapAttach = Omit<Extract<Attach, { type: 'tap' }>, 'owner' | 'group'
  * A persistent TAP for a hypervisor to open, whose other side is a packet socket of ours. We hold a descriptor only while it is
  * made. Queues, owner and group cannot all be changed later: then it is made anew, unless a hypervisor has it open.
  */
-export function planTap(spec: PortSpec, attach: TapAttach, seen: Seen, kernel: Kernel): PortPlan {
+export function planTap(spec: PortSpec, attach: TapAttach, { seen, kernel, marks }: PlanParts): PortPlan {
   const { device, mtu } = spec;
   const { owner, group, offloads: vnetHeader } = attach;
   const multiQueue = (attach.queues ?? 1) > 1;
-  const alias = `${ownMark(device)} ${multiQueue ? 'multi' : 'single'} ${owner ?? '-'} ${group ?? '-'}`;
-  const found = ownLink(seen.host.get(device), device);
+  const alias = `${marks.of(device)} ${multiQueue ? 'multi' : 'single'} ${owner ?? '-'} ${group ?? '-'}`;
+  const found = marks.claim(seen.host.get(device), device);
   const kept = found?.kind === 'tun' && found.alias === alias ? found : undefined;
   if (found?.kind === 'tun' && found.carrier && !kept)
     throw new Error(`${device} is open in a hypervisor; stop that to change queues, owner or group`);

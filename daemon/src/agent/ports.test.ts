@@ -1,10 +1,13 @@
 import test from 'ava';
 import type { Outcome } from './command.js';
 import type { Kernel, Link } from './kernel.js';
+import { PortMarks } from './port-mark.js';
 import { Ports, type PortSpec } from './ports.js';
 
 const log = { info: () => undefined };
 const GUEST = '/run/netns/guest';
+/** Of a daemon called `here`: the first digits of its SHA-256. */
+const MARK = 'vrouterd:fcec9150:';
 
 const link = (name: string, ifindex: number, rest: Partial<Link> = {}): Link => ({
   name,
@@ -35,6 +38,7 @@ function world(
       if (!(netns in links)) throw missing;
       return links[netns];
     },
+    namespaces: () => Object.keys(links).filter((netns) => netns !== ''),
     namespaceOf: (netns) => namespaces[netns] ?? (netns in links ? 'first' : undefined),
     openTap(options) {
       done.push(`open ${JSON.stringify(options)}`);
@@ -65,7 +69,7 @@ function world(
       ...(command.includes('-j') ? { stdout: '[]' } : outcome(command.join(' '), input)),
     });
   };
-  return { done, namespaces, ports: new Ports({ kernel, run, log }) };
+  return { done, namespaces, ports: new Ports({ kernel, run, log, marks: new PortMarks('here') }) };
 }
 
 const DROP =
@@ -84,7 +88,7 @@ const veth: PortSpec & { attach: { type: 'netns' } } = {
   gateways: ['5.5.5.1'],
 };
 const LIMIT = `limit offloads ${GUEST} eth0`;
-const VETH_ALIAS = 'vrouterd:tap0 d278d08e91302af4';
+const VETH_ALIAS = `${MARK}tap0 d278d08e91302af4`;
 
 test('a new veth is isolated before it goes up, and its guest configured last', async (t) => {
   const links: Record<string, Link[]> = { '': [], [GUEST]: [] };
@@ -95,7 +99,7 @@ test('a new veth is isolated before it goes up, and its guest configured last', 
   t.deepEqual([...(await ports.ensure([veth]))], [[3, { kind: 'packet', ifindex: 7, vnetHeader: true }]]);
   t.deepEqual(done, [
     `ip link add name tap0 mtu 1400 type veth peer name eth0 address 02:00:00:00:00:01 mtu 1400 netns ${GUEST}`,
-    'ip link set dev tap0 alias vrouterd:tap0',
+    `ip link set dev tap0 alias ${MARK}tap0`,
     LIMIT,
     'ipv6 tap0 off',
     'nft add table netdev vrouterd',
@@ -112,7 +116,7 @@ test('a new veth is isolated before it goes up, and its guest configured last', 
 });
 
 const adopted = () => ({
-  '': [link('tap0', 7, { alias: 'vrouterd:tap0', kind: 'veth', peer: 2, mtu: 1400, up: true })],
+  '': [link('tap0', 7, { alias: `${MARK}tap0`, kind: 'veth', peer: 2, mtu: 1400, up: true })],
   [GUEST]: [link('eth0', 2, { alias: VETH_ALIAS, kind: 'veth', peer: 7 })],
 });
 
@@ -137,7 +141,7 @@ test('what a guest is asked to be is compared with what it was made for', async 
   t.deepEqual(done.slice(0, 2), ['offloads  tap0 false', `offloads ${GUEST} eth0 false`]);
   const inside = done.filter((line) => line.startsWith(GUEST));
   t.is(inside[0], `${GUEST}: ip link set dev eth0 address 02:00:00:00:00:01 mtu 1400 up`);
-  t.regex(inside[1], /alias "vrouterd:tap0 [0-9a-f]{16}"$/);
+  t.regex(inside[1], /alias "vrouterd:fcec9150:tap0 [0-9a-f]{16}"$/);
   t.false(inside[1].includes(VETH_ALIAS));
 });
 
@@ -186,8 +190,8 @@ test('a namespace that was deleted is not kept alive by the TAP in it, and is mi
 
 test('what vanishes while it is being removed is removed', async (t) => {
   const links: Record<string, Link[]> = {
-    '': [link('tap0', 7, { alias: 'vrouterd:tap0', kind: 'veth' })],
-    [GUEST]: [link('eth1', 3, { alias: 'vrouterd:tap1 0', kind: 'tun' })],
+    '': [link('tap0', 7, { alias: `${MARK}tap0`, kind: 'veth' })],
+    [GUEST]: [link('eth1', 3, { alias: `${MARK}tap1 0`, kind: 'tun' })],
   };
   const failing = {
     code: 1,
@@ -210,7 +214,7 @@ test('a TAP for a hypervisor bears its mark before it is persistent, and is up a
   await ports.ensure([{ ...veth, attach }]);
   t.deepEqual(done.slice(0, 9), [
     'open {"name":"tap0","vnetHeader":false,"multiQueue":true,"owner":1,"group":2}',
-    'ip link set dev tap0 alias "vrouterd:tap0 multi 1 2"',
+    `ip link set dev tap0 alias "${MARK}tap0 multi 1 2"`,
     'ip link set dev tap0 mtu 1400',
     'persist 100 true',
     'close 100',
@@ -225,8 +229,10 @@ test('ports that cannot be say why, and nothing is done about them', async (t) =
   const { done, ports } = world({
     '': [
       link('tap0', 5),
-      link('tap1', 6, { alias: 'vrouterd:tapold', kind: 'veth' }),
-      link('tap2', 7, { alias: 'vrouterd:tap2 single - -', kind: 'tun', carrier: true }),
+      link('tap1', 6, { alias: `${MARK}tapold`, kind: 'veth' }),
+      link('tap2', 7, { alias: `${MARK}tap2 single - -`, kind: 'tun', carrier: true }),
+      link('tap6', 8, { alias: 'vrouterd:0badcafe:tap6', kind: 'veth' }),
+      link('tap7', 9, { alias: 'vrouterd:tap7', kind: 'veth' }),
     ],
     [GUEST]: [link('eth9', 5)],
   });
@@ -239,6 +245,8 @@ test('ports that cannot be say why, and nothing is done about them', async (t) =
     { ...veth, vifId: 7, device: 'tap4', attach: { ...attach, netns: 'gone' } },
     { ...veth, vifId: 8, device: 'tap5', attach: { ...attach, netns: '/proc/0/ns/net' } },
     { ...veth, vifId: 9, device: 'tap5', attach: { type: 'device', device: 'tap5' } },
+    { ...veth, vifId: 10, device: 'tap6' },
+    { ...veth, vifId: 11, device: 'tap7', attach: { type: 'device', device: 'tap7' } },
   ]);
   t.deepEqual(
     [...results].map(([vif, result]) => `${vif}: ${result instanceof Error ? result.message : 'open'}`),
@@ -250,6 +258,8 @@ test('ports that cannot be say why, and nothing is done about them', async (t) =
       '7: namespace gone does not exist; create it with: ip netns add gone',
       '8: namespace /proc/0/ns/net does not exist; name the file of a network namespace',
       '9: two ports ask for the device tap5; rename one',
+      '10: tap6 belongs to another vrouterd; remove it or choose another name',
+      '11: tap7 belongs to another vrouterd; remove it or choose another name',
     ],
   );
   t.deepEqual(done, []);
@@ -275,7 +285,7 @@ test('a port that fails halfway is taken back with its isolation', async (t) => 
 
 test('isolation is renewed for what is ours', async (t) => {
   const { done, ports } = world({
-    '': [...adopted()[''], link('eth0', 2), link('odd', 3, { alias: 'vrouterd:tap0' })],
+    '': [...adopted()[''], link('eth0', 2), link('odd', 3, { alias: `${MARK}tap0` })],
   });
   await ports.renewIsolation();
   t.deepEqual(done, ['ipv6 tap0 off', 'nft add table netdev vrouterd', DROP]);
@@ -284,14 +294,11 @@ test('isolation is renewed for what is ours', async (t) => {
 test('removal deletes what is ours wherever it is, gives devices back, and minds nothing that is gone', async (t) => {
   const { done, ports } = world({
     '': [
-      link('tap0', 7, { alias: 'vrouterd:tap0', kind: 'veth' }),
-      link('mon0', 8, { alias: 'vrouterd:mon0 was down mtu 1300 ipv6 on alias the monitor', mtu: 1400, up: true }),
+      link('tap0', 7, { alias: `${MARK}tap0`, kind: 'veth' }),
+      link('mon0', 8, { alias: `${MARK}mon0 was down mtu 1300 ipv6 on alias the monitor`, mtu: 1400, up: true }),
       link('tap9', 9),
     ],
-    [GUEST]: [
-      link('eth1', 3, { alias: 'vrouterd:tap1 0', kind: 'tun' }),
-      link('eth0', 2, { alias: 'vrouterd:tap0 0' }),
-    ],
+    [GUEST]: [link('eth1', 3, { alias: `${MARK}tap1 0`, kind: 'tun' }), link('eth0', 2, { alias: `${MARK}tap0 0` })],
   });
   const { attach } = veth;
   await ports.remove([
@@ -309,4 +316,42 @@ test('removal deletes what is ours wherever it is, gives devices back, and minds
     'ip link set dev mon0 alias "the monitor"',
     `${GUEST}: ip link delete dev eth1`,
   ]);
+});
+
+test('what is left of interfaces that were deleted while the daemon was down is removed, and nothing of another daemon', async (t) => {
+  const foreign = 'vrouterd:0badcafe:';
+  const { done, namespaces, ports } = world({
+    '': [
+      link('tap0', 7, { alias: `${MARK}tap0`, kind: 'veth' }),
+      link('tap1', 8, { alias: `${MARK}tap1`, kind: 'veth' }),
+      link('tap2', 9, { alias: `${MARK}tap2 single - -`, kind: 'tun' }),
+      link('mon0', 10, { alias: `${MARK}mon0 was up mtu 1300 ipv6 on alias `, mtu: 1400, up: true }),
+      link('tap3', 11, { alias: `${foreign}tap3`, kind: 'veth' }),
+      link('tap4', 12, { alias: 'vrouterd:tap4', kind: 'veth' }),
+      link('renamed', 13, { alias: `${MARK}tap9`, kind: 'veth' }),
+      link('eth0', 14),
+    ],
+    [GUEST]: [
+      link('eth0', 2, { alias: `${MARK}tap1 0`, kind: 'veth' }),
+      link('eth1', 3, { alias: `${MARK}tap5 0`, kind: 'tun' }),
+      link('eth2', 4, { alias: `${MARK}tap6 0`, kind: 'tun' }),
+      link('eth3', 5, { alias: `${foreign}tap7 0`, kind: 'tun' }),
+    ],
+    '/run/netns/host': [link('tap2', 9, { alias: `${MARK}tap2 single - -`, kind: 'tun' })],
+  });
+  // The daemon's own namespace may have a name too.
+  namespaces['/run/netns/host'] = 'own';
+  namespaces['/proc/self/ns/net'] = 'own';
+  t.deepEqual(await ports.removeOthers(new Set(['tap0', 'tap6'])), ['tap1', 'tap2', 'mon0', 'tap5']);
+  t.deepEqual(done.slice(0, 6), [
+    'ipv6 mon0 on',
+    'ip link delete dev tap1',
+    'ip link delete dev tap2',
+    'ip link set dev mon0 mtu 1300',
+    'ip link set dev mon0 alias ""',
+    `${GUEST}: ip link delete dev eth1`,
+  ]);
+  done.length = 0;
+  t.deepEqual(await ports.removeOthers(new Set(['tap0', 'tap1', 'tap2', 'mon0', 'tap5', 'tap6'])), []);
+  t.deepEqual(done, []);
 });

@@ -10,8 +10,7 @@
  *     raise       devices of the host's namespace up                  ip
  *     configure   the guests' interfaces                              ip, in the guests' namespaces
  *
- * Everything made here bears an alias that begins with `vrouterd:` and the port's name. What does not is somebody else's and is
- * never touched.
+ * Everything made here bears a mark of this daemon in its alias. What does not is somebody else's and is never touched.
  */
 import type { Logger } from 'pino';
 import { type Account, accountNumbers } from './accounts.js';
@@ -21,15 +20,17 @@ import { IpBatch, NamespaceBatches, type Words } from './ip-batch.js';
 import { allowIngress, dropIngress } from './isolation.js';
 import type { Kernel } from './kernel.js';
 import { giveBack, planDevice } from './port-device.js';
+import { markedPorts } from './port-leftovers.js';
+import type { PortMarks } from './port-mark.js';
 import { planNetnsTap, planVeth } from './port-netns.js';
 import {
   type OpenPort,
   type PortPlan,
   type PortSpec,
+  type RemovablePort,
   Seen,
   byName,
   deleteLink,
-  isOurs,
   netnsFile,
 } from './port-plan.js';
 import { planTap } from './port-tap.js';
@@ -39,6 +40,7 @@ export type { OpenPort, PortSpec } from './port-plan.js';
 export interface PortsDeps {
   readonly run: Run;
   readonly kernel: Kernel;
+  readonly marks: PortMarks;
   readonly log: Pick<Logger, 'info'>;
 }
 
@@ -81,8 +83,20 @@ export class Ports {
    * Deletes what was made for these ports, and gives devices back that were taken over. The datapath has let go of them before.
    * What is gone already is no error.
    */
-  remove(ports: readonly Pick<PortSpec, 'device' | 'attach'>[]): Promise<void> {
+  remove(ports: readonly RemovablePort[]): Promise<void> {
     return this.#next(() => this.#remove(ports));
+  }
+
+  /**
+   * Removes what earlier runs made for ports that are not known any more, in the daemon's namespace and, of TAPs there, in those
+   * `ip netns` knows. Every port of this host is known, also one that cannot be set up now. Returns the ports removed.
+   */
+  removeOthers(known: ReadonlySet<string>): Promise<readonly string[]> {
+    return this.#next(async () => {
+      const left = markedPorts(this.#deps.kernel, this.#deps.marks).filter(({ device }) => !known.has(device));
+      if (left.length > 0) await this.#remove(left);
+      return left.map(({ device }) => device);
+    });
   }
 
   /** Ports whose namespace is not the one it was when they were made sure of: deleted, perhaps made again under its name. */
@@ -98,8 +112,8 @@ export class Ports {
    */
   renewIsolation(): Promise<void> {
     return this.#next(async () => {
-      const { run, kernel } = this.#deps;
-      const own = kernel.links().filter((link) => isOurs(link, link.name));
+      const { run, kernel, marks } = this.#deps;
+      const own = kernel.links().filter((link) => marks.isOurs(link, link.name));
       for (const { name } of own) kernel.setIpv6Disabled(name, true);
       await dropIngress(
         own.map(({ name }) => name),
@@ -119,8 +133,8 @@ export class Ports {
     return result;
   }
 
-  async #remove(ports: readonly Pick<PortSpec, 'device' | 'attach'>[]): Promise<void> {
-    const { run, kernel, log } = this.#deps;
+  async #remove(ports: readonly RemovablePort[]): Promise<void> {
+    const { run, kernel, marks, log } = this.#deps;
     const seen = new Seen(kernel);
     const host = new IpBatch<string>();
     const guests = new NamespaceBatches<string>();
@@ -128,12 +142,14 @@ export class Ports {
       this.#held.forget(device);
       this.#places.delete(device);
       const link = seen.host.get(device);
-      const ours = link && isOurs(link, device) ? link : undefined;
-      if (ours && attach.type === 'device') for (const words of giveBack(ours, kernel)) host.add(device, ...words);
+      const ours = link && marks.isOurs(link, device) ? link : undefined;
+      if (ours && attach.type === 'device')
+        for (const words of giveBack(ours, marks.noteOf(ours), kernel)) host.add(device, ...words);
       else if (ours) host.add(device, ...deleteLink(device));
       else if (attach.type === 'netns') {
         const inner = linkInside(seen, attach);
-        if (inner && isOurs(inner, device)) guests.add(netnsFile(attach.netns), device, [deleteLink(attach.ifName)]);
+        if (inner && marks.isOurs(inner, device))
+          guests.add(netnsFile(attach.netns), device, [deleteLink(attach.ifName)]);
       }
       log.info({ device }, 'port removed');
     }
@@ -150,7 +166,7 @@ export class Ports {
 }
 
 /** Whether something of a port is left. It may go by itself while it is removed, with its namespace or its other end. */
-function isThere(seen: Seen, { device, attach }: Pick<PortSpec, 'device' | 'attach'>): boolean {
+function isThere(seen: Seen, { device, attach }: RemovablePort): boolean {
   return seen.host.has(device) || (attach.type === 'netns' && linkInside(seen, attach) !== undefined);
 }
 
@@ -212,7 +228,7 @@ class Round {
   }
 
   async #look(specs: readonly PortSpec[]): Promise<void> {
-    const { run, kernel } = this.#deps;
+    const { run, kernel, marks } = this.#deps;
     const taps = specs.map(({ attach }) => attach).filter((attach) => attach.type === 'tap');
     const owners = await accountNumbers(
       'passwd',
@@ -225,22 +241,20 @@ class Round {
       run,
     );
     const addresses = specs.some(({ attach }) => attach.type === 'device') ? await hostAddresses(run) : new Map();
-    const seen = new Seen(kernel);
+    const parts = { seen: new Seen(kernel), kernel, marks };
     const plan = (spec: PortSpec): PortPlan => {
       const { attach, device } = spec;
       this.#places.delete(device);
       switch (attach.type) {
         case 'tap': {
           const owner = numberOf(owners, attach.owner, 'user');
-          return planTap(spec, { ...attach, owner, group: numberOf(groups, attach.group, 'group') }, seen, kernel);
+          return planTap(spec, { ...attach, owner, group: numberOf(groups, attach.group, 'group') }, parts);
         }
         case 'netns':
           this.#places.set(device, placeOf(attach.netns, kernel));
-          return attach.port === 'veth'
-            ? planVeth(spec, attach, seen, kernel)
-            : planNetnsTap(spec, attach, seen, kernel, this.#held);
+          return attach.port === 'veth' ? planVeth(spec, attach, parts) : planNetnsTap(spec, attach, parts, this.#held);
         case 'device':
-          return planDevice(spec, attach, seen, kernel, addresses);
+          return planDevice(spec, attach, parts, addresses);
       }
     };
     const devices = new Set<string>();
