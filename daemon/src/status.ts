@@ -41,7 +41,7 @@ export class DaemonStatus {
       datapath: {
         running: host.alive,
         restarts: host.restarts,
-        heartbeatAgeMs: host.silenceMs,
+        heartbeatAgeMs: Math.round(host.silenceMs),
         books: counters.books(),
       },
       networks: store.list('VirtualNetwork').length,

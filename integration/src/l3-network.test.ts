@@ -6,7 +6,7 @@
  *                      └───────────────────────────┘
  */
 import test from 'ava';
-import type { BridgeRouteDump, InetRouteDump, NexthopDump } from '../../daemon/src/control/dumps.js';
+import type { BridgeRouteDump, InetRouteDump, NexthopDump, StatusDump } from '../../daemon/src/control/dumps.js';
 import { portOf, twoGuests } from './lab/topology.js';
 
 const GATEWAY_MAC = '00:00:5e:00:01:00';
@@ -84,4 +84,16 @@ test('every nexthop a route or a bridge entry names is there', async (t) => {
   const inet = await daemon.dump<InetRouteDump[]>('rt', `--dump ${vrf}`);
   const bridge = await daemon.dump<BridgeRouteDump[]>('rt', `--dump ${vrf} --family bridge`);
   for (const { nexthop } of [...inet, ...bridge]) t.true(known.has(nexthop), `nexthop ${nexthop}`);
+});
+
+test('the books balance after traffic that was forwarded, answered, flooded and dropped', async (t) => {
+  const { daemon, a, b } = await twoGuests(t);
+  await a.ping('5.5.5.4');
+  await b.ping('5.5.5.1');
+  t.false(await a.answers('5.5.5.100'));
+  await a.run('ip route add 7.7.7.0/24 via 5.5.5.1');
+  t.false(await a.answers('7.7.7.7'));
+  const { books } = (await daemon.dump<StatusDump>('vrouter', 'status')).datapath;
+  t.is(books.received + books.generated + books.copied, books.sent + books.dropped + books.consumed);
+  t.true(books.dropped >= 2, JSON.stringify(books));
 });
