@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
@@ -6,8 +6,9 @@ import { Daemon, type DaemonOptions } from './daemon.js';
 import { Namespace } from './namespace.js';
 import { attempt, run } from './process.js';
 
-/** Namespaces of tests are called `vtPID-name`: who made one can be told, and what a killed run left can be swept. */
-const NAME = /^vt(\d+)-/;
+/** Namespaces and directories of tests carry the process that made them in their name, so that what a killed run left can be swept. */
+const NAMESPACE = /^vt(\d+)-/;
+const DIRECTORY = /^vrouter-lab-(\d+)-/;
 
 /**
  * The laboratory of one test: namespaces, processes and files that are gone when the test is over, however it ends.
@@ -35,7 +36,7 @@ export class Lab {
   /** A laboratory that is no test's: who opens it closes it. */
   static async open(): Promise<Lab> {
     await sweep();
-    const lab = new Lab(await mkdtemp(join(tmpdir(), 'vrouter-lab-')));
+    const lab = new Lab(await mkdtemp(join(tmpdir(), `vrouter-lab-${process.pid}-`)));
     lab.defer(() => rm(lab.directory, { recursive: true, force: true }));
     return lab;
   }
@@ -105,14 +106,19 @@ function end(pid: number): void {
   }
 }
 
-/** Removes the namespaces of test processes that no longer exist. */
+/** Removes what test processes that no longer exist left behind. */
 async function sweep(): Promise<void> {
-  const list = await run(['ip', 'netns', 'list']);
-  for (const line of list.split('\n')) {
-    const name = line.split(' ')[0];
-    const pid = NAME.exec(name)?.[1];
-    if (pid !== undefined && !exists(Number(pid))) await remove(name);
+  const namespaces = (await run(['ip', 'netns', 'list'])).split('\n').map((line) => line.split(' ')[0]);
+  for (const name of namespaces) if (isLeft(name, NAMESPACE)) await remove(name);
+  for (const name of await readdir(tmpdir())) {
+    if (isLeft(name, DIRECTORY)) await rm(join(tmpdir(), name), { recursive: true, force: true });
   }
+}
+
+/** Whether a name is one of ours, and its process is gone. */
+function isLeft(name: string, pattern: RegExp): boolean {
+  const pid = pattern.exec(name)?.[1];
+  return pid !== undefined && !exists(Number(pid));
 }
 
 function exists(pid: number): boolean {
