@@ -43,6 +43,7 @@ function setUp() {
   const faults = { ensure: false, remove: false };
   const displaced: string[] = [];
   const nameByVif = new Map<number, string>();
+  const others: string[] = [];
   const realiser: Realiser = new Realiser({
     host: 'here',
     plan: { networkMtu: 1450, mac: '0c:c4:7a:59:62:5c' },
@@ -69,6 +70,10 @@ function setUp() {
           ),
         );
       },
+      removeOthers: (known) => {
+        others.push(...known);
+        return Promise.resolve([]);
+      },
       remove: (ports) => {
         if (faults.remove) return Promise.reject(new Error('no ip command'));
         events.push(`remove ${ports.map(({ device }) => device).join(' ')}`);
@@ -90,7 +95,7 @@ function setUp() {
   const set = (object: StoredObject): void => {
     realiser.onChange({ op: 'set', kind: object.kind, name: object.name, object });
   };
-  return { realiser, events, broken, faults, displaced, set };
+  return { realiser, events, others, broken, faults, displaced, set };
 }
 
 test('interfaces of this host get ports, and are active once traffic can flow', async (t) => {
@@ -103,6 +108,15 @@ test('interfaces of this host get ports, and are active once traffic can flow', 
   t.deepEqual(events, ['ensure tapa', 'attach tapa']);
   t.deepEqual(realiser.stateOf(nameOf('a')), { vif: 3, state: 'active', reason: '' });
   t.is(realiser.stateOf(nameOf('far')), undefined);
+});
+
+test('before anything else, the devices of interfaces that are gone are removed', async (t) => {
+  const { realiser, others, set } = setUp();
+  set(network());
+  set(vmi('a', 3));
+  set(vmi('far', 4, { host: 'elsewhere' }));
+  await realiser.settled();
+  t.deepEqual(others, ['tapa']);
 });
 
 test('a port that cannot be opened keeps no other from its traffic', async (t) => {

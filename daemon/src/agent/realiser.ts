@@ -23,6 +23,10 @@ export interface RealiserParts extends RealisedPortsParts {
   readonly plan: HostPlan;
   readonly ids: Ids;
   readonly reconciler: Reconciler;
+  readonly ports: RealisedPortsParts['ports'] & {
+    /** Removes the devices of all ports but these. */
+    removeOthers(known: ReadonlySet<string>): Promise<readonly string[]>;
+  };
   /** Forgets what an earlier run counted for an interface or a VRF. */
   readonly forget: (table: 'vif' | 'vrf', id: number) => void;
 }
@@ -195,7 +199,7 @@ export class Realiser {
   }
 
   async #run(): Promise<void> {
-    this.#releaseForgotten();
+    await this.#forgetDeleted();
     const wanted = this.#wanted();
     const specs = new Map([...wanted].map(([name, { spec }]) => [name, spec]));
     // Tables forget interfaces before their devices go, and know new ones before their traffic begins.
@@ -207,11 +211,13 @@ export class Realiser {
     for (const begin of beginnings) begin();
   }
 
-  /** Gives back the numbers of what was deleted while this daemon did not run. */
-  #releaseForgotten(): void {
+  /** Gives back the numbers of what was deleted while this daemon did not run, and removes the devices it had. */
+  async #forgetDeleted(): Promise<void> {
     if (this.#swept) return;
+    const { ids, forget, host, ports } = this.#parts;
+    const here = [...this.#interfaces.values()].filter(({ spec }) => spec.host === host);
+    await ports.removeOthers(new Set(here.map(({ status }) => status.device)));
     this.#swept = true;
-    const { ids, forget } = this.#parts;
     const uuids = new Set([...this.#networks.values(), ...this.#interfaces.values()].map(({ uuid }) => uuid));
     for (const uuid of ids.keys('vif').filter((key) => !uuids.has(key))) {
       forget('vif', ids.get('vif', uuid));
