@@ -1,7 +1,7 @@
-import { appendFileSync, mkdtempSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
+import { temporaryFolder } from '../testing/temporary-folder.js';
 import { Ids } from './ids.js';
 
 const RANGES = {
@@ -9,10 +9,10 @@ const RANGES = {
   vrf: { first: 1, end: 3 },
   nexthop: { first: 16, end: 1000 },
 } as const;
-const newFile = (): string => join(mkdtempSync(join(tmpdir(), 'vrouter-ids-')), 'ids.jsonl');
+const newFile = (t: ExecutionContext): string => join(temporaryFolder(t), 'ids.jsonl');
 
 test('every key gets the lowest free number of its kind, always the same', (t) => {
-  const ids = new Ids(newFile(), RANGES);
+  const ids = new Ids(newFile(t), RANGES);
   t.is(ids.get('vif', 'a'), 3);
   t.is(ids.get('vif', 'b'), 4);
   t.is(ids.get('vrf', 'a'), 1);
@@ -20,7 +20,7 @@ test('every key gets the lowest free number of its kind, always the same', (t) =
 });
 
 test('numbers are the same after a restart', (t) => {
-  const file = newFile();
+  const file = newFile(t);
   const before = new Ids(file, RANGES);
   for (const key of ['a', 'b', 'c']) before.get('vif', key);
   before.release('vif', 'a');
@@ -31,7 +31,7 @@ test('numbers are the same after a restart', (t) => {
 });
 
 test('a line cut short by a kill costs nothing else', (t) => {
-  const file = newFile();
+  const file = newFile(t);
   new Ids(file, RANGES).get('vif', 'a');
   appendFileSync(file, '{"kind":"vif","key":"b","i');
   const ids = new Ids(file, RANGES);
@@ -41,7 +41,7 @@ test('a line cut short by a kill costs nothing else', (t) => {
 });
 
 test('the file does not keep what was given back', (t) => {
-  const file = newFile();
+  const file = newFile(t);
   const ids = new Ids(file, RANGES);
   for (let i = 0; i < 50; i++) {
     ids.get('vif', `guest ${i}`);
@@ -52,7 +52,7 @@ test('the file does not keep what was given back', (t) => {
 });
 
 test('more objects than there are numbers are refused', (t) => {
-  const ids = new Ids(newFile(), RANGES);
+  const ids = new Ids(newFile(t), RANGES);
   ids.get('vrf', 'a');
   ids.get('vrf', 'b');
   t.throws(() => ids.get('vrf', 'c'), { message: /all 2 vrf numbers of this host are in use/ });

@@ -1,9 +1,8 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { parseDocument } from '../control/schema.js';
 import type { StoredObject } from '../control/store.js';
+import { temporaryFolder } from '../testing/temporary-folder.js';
 import { BridgeTable } from '../tables/bridge.js';
 import { Tables } from '../tables/tables.js';
 import { Ids } from './ids.js';
@@ -37,7 +36,7 @@ function vmi(name: string, number: number, spec: object = {}): StoredObject {
 }
 
 /** A realiser on ports that are only noted down. What `broken` says of a device happens instead. */
-function setUp() {
+function setUp(t: ExecutionContext) {
   const events: string[] = [];
   const broken = new Map<string, 'ensure' | 'open'>();
   const faults = { ensure: false, remove: false };
@@ -47,7 +46,7 @@ function setUp() {
   const realiser: Realiser = new Realiser({
     host: 'here',
     plan: { networkMtu: 1450, mac: '0c:c4:7a:59:62:5c' },
-    ids: new Ids(join(mkdtempSync(join(tmpdir(), 'vrouter-realiser-')), 'ids'), {
+    ids: new Ids(join(temporaryFolder(t), 'ids'), {
       vif: { first: 3, end: 6 },
       vrf: { first: 1, end: 100 },
       nexthop: { first: 16, end: 1000 },
@@ -99,7 +98,7 @@ function setUp() {
 }
 
 test('interfaces of this host get ports, and are active once traffic can flow', async (t) => {
-  const { realiser, events, set } = setUp();
+  const { realiser, events, set } = setUp(t);
   set(network());
   set(vmi('a', 3));
   set(vmi('far', 4, { host: 'elsewhere' }));
@@ -111,7 +110,7 @@ test('interfaces of this host get ports, and are active once traffic can flow', 
 });
 
 test('before anything else, the devices of interfaces that are gone are removed', async (t) => {
-  const { realiser, others, set } = setUp();
+  const { realiser, others, set } = setUp(t);
   set(network());
   set(vmi('a', 3));
   set(vmi('far', 4, { host: 'elsewhere' }));
@@ -120,7 +119,7 @@ test('before anything else, the devices of interfaces that are gone are removed'
 });
 
 test('a port that cannot be opened keeps no other from its traffic', async (t) => {
-  const { realiser, events, broken, set } = setUp();
+  const { realiser, events, broken, set } = setUp(t);
   broken.set('tapa', 'open');
   set(network());
   set(vmi('a', 3));
@@ -135,7 +134,7 @@ test('a port that cannot be opened keeps no other from its traffic', async (t) =
 });
 
 test('a run that fails as a whole is tried again', async (t) => {
-  const { realiser, faults, set } = setUp();
+  const { realiser, faults, set } = setUp(t);
   faults.ensure = true;
   set(network());
   set(vmi('a', 3));
@@ -148,7 +147,7 @@ test('a run that fails as a whole is tried again', async (t) => {
 });
 
 test('a device that could not be removed is removed later, and keeps no other waiting', async (t) => {
-  const { realiser, events, faults, set } = setUp();
+  const { realiser, events, faults, set } = setUp(t);
   set(network());
   set(vmi('a', 3));
   await realiser.settled();
@@ -166,7 +165,7 @@ test('a device that could not be removed is removed later, and keeps no other wa
 });
 
 test('a port that is wanted again is not removed behind its back', async (t) => {
-  const { realiser, events, faults, set } = setUp();
+  const { realiser, events, faults, set } = setUp(t);
   set(network());
   set(vmi('a', 3));
   await realiser.settled();
@@ -183,7 +182,7 @@ test('a port that is wanted again is not removed behind its back', async (t) => 
 });
 
 test('a port whose namespace was deleted is let go of, and is back as soon as it can be', async (t) => {
-  const { realiser, events, broken, displaced, set } = setUp();
+  const { realiser, events, broken, displaced, set } = setUp(t);
   set(network());
   set(vmi('a', 3));
   await realiser.settled();
@@ -202,7 +201,7 @@ test('a port whose namespace was deleted is let go of, and is back as soon as it
 });
 
 test('a change of the network leaves the traffic of its ports alone', async (t) => {
-  const { realiser, events, set } = setUp();
+  const { realiser, events, set } = setUp(t);
   set(network());
   set(vmi('a', 3));
   await realiser.settled();
@@ -213,7 +212,7 @@ test('a change of the network leaves the traffic of its ports alone', async (t) 
 });
 
 test('a port that moves to another namespace is ended first and begun anew', async (t) => {
-  const { realiser, events, set } = setUp();
+  const { realiser, events, set } = setUp(t);
   set(network());
   set(vmi('a', 3));
   await realiser.settled();
@@ -224,7 +223,7 @@ test('a port that moves to another namespace is ended first and begun anew', asy
 });
 
 test('a port that is lost again and again is tried once, then left to the audit', async (t) => {
-  const { realiser, events, set } = setUp();
+  const { realiser, events, set } = setUp(t);
   set(network());
   set(vmi('a', 3));
   await realiser.settled();
@@ -240,7 +239,7 @@ test('a port that is lost again and again is tried once, then left to the audit'
 });
 
 test('more interfaces than there are numbers fail with a reason, and get theirs when others go', async (t) => {
-  const { realiser, set } = setUp();
+  const { realiser, set } = setUp(t);
   set(network());
   for (const [i, name] of ['a', 'b', 'c', 'd'].entries()) set(vmi(name, i + 3));
   await realiser.settled();
