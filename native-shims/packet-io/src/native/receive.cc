@@ -3,11 +3,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 
+#include "plain-io.h"
 #include "ring.h"
 
 namespace {
@@ -98,7 +98,7 @@ After Receiver::readTap(uint32_t id, Port *port, uint32_t budget) {
   const size_t room = arena_->sizes.slotBytes - FRAME_AT + header;
   for (uint32_t i = 0; i < budget; i++) {
     uint8_t *frame = arena_->slot(slotsUsed_) + FRAME_AT;
-    const ssize_t got = ::read(port->fd, frame - header, room);
+    const ssize_t got = plainRead(port->fd, frame - header, room);
     if (got <= 0) return onError(id, port, got == 0 ? EIO : errno);
     port->errorsInRow = 0;
     // A read that fills the slot may have lost its end: read() does not tell.

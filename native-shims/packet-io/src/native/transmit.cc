@@ -1,7 +1,8 @@
 #include "transmit.h"
 
 #include <errno.h>
-#include <unistd.h>
+
+#include "plain-io.h"
 
 namespace {
 
@@ -62,7 +63,7 @@ void Transmitter::prepare(uint32_t index, const Port &port) {
 void Transmitter::sendTap(uint32_t index, const Port &port) {
   prepare(index, port);
   ssize_t sent;
-  do sent = write(port.fd, vectors_[index].iov_base, vectors_[index].iov_len);
+  do sent = plainWrite(port.fd, vectors_[index].iov_base, vectors_[index].iov_len);
   while (sent < 0 && errno == EINTR);
   finish(index, sent < 0 ? errno : 0);
 }
