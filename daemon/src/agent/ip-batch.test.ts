@@ -51,6 +51,15 @@ test('a failure is told to the one whose command it was, the first of several', 
   );
 });
 
+test('a device that vanished before it could be deleted is no failure; one that is missing otherwise is', async (t) => {
+  const stderr = 'Cannot find device "x"\nCommand failed -:1\nCannot find device "y"\nCommand failed -:2\n';
+  const { run } = recorder({ code: 1, stderr });
+  const batch = new IpBatch<string>();
+  batch.add('a', 'link', 'delete', 'dev', 'x');
+  batch.add('b', 'link', 'set', 'dev', 'y', 'up');
+  t.deepEqual([...(await batch.run(run)).keys()], ['b']);
+});
+
 test('when ip itself fails, everybody is told', async (t) => {
   for (const run of [
     recorder({ code: 255, stderr: 'nsenter: cannot open /run/netns/x\n' }).run,

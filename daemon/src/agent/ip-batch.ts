@@ -27,11 +27,12 @@ export class IpBatch<Owner> {
     const command = netns === undefined ? ip : ['nsenter', `--net=${netns}`, ...ip];
     const input = this.#lines.map(({ text }) => `${text}\n`).join('');
     const { code, stderr } = await run(command, input).catch((error: unknown) => ({ code: -1, stderr: String(error) }));
-    for (const { line, reason } of failedLines(stderr)) {
+    const failed = failedLines(stderr);
+    for (const { line, reason } of failed) {
       const { owner, text } = this.#lines[line - 1];
-      if (!failures.has(owner)) failures.set(owner, new Error(`ip ${text}: ${reason}`));
+      if (!failures.has(owner) && !isGoneAlready(text, reason)) failures.set(owner, new Error(`ip ${text}: ${reason}`));
     }
-    if (code !== 0 && failures.size === 0) {
+    if (code !== 0 && failed.length === 0) {
       const error = new Error(`${command.join(' ')}: ${stderr.trim() || `exit code ${code}`}`);
       for (const { owner } of this.#lines) failures.set(owner, error);
     }
@@ -69,6 +70,11 @@ export class NamespaceBatches<Owner> {
 
 /** Whether a word can stand in a batch: `ip` cuts a line at `#`, even within quotes, and knows no escape for quotes. */
 export const canBeGivenToIp = (word: string): boolean => !/["'#\\\p{Cc}]/u.test(word);
+
+/** What was to be deleted went by itself, a veth with the namespace of its other end perhaps: that is no failure. */
+function isGoneAlready(text: string, reason: string): boolean {
+  return text.startsWith('link delete ') && reason.startsWith('Cannot find device');
+}
 
 function quoted(word: string): string {
   if (!canBeGivenToIp(word)) throw new Error(`${JSON.stringify(word)} cannot be given to ip`);
