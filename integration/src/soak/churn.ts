@@ -248,13 +248,13 @@ export class Churn {
     const network = this.#networkOf(guest);
     const other = this.#guests.find((candidate) => candidate !== guest && candidate.network === guest.network);
     const targets = [...(network.mode === 'l2' ? [] : [gatewayOf(network)]), ...(other ? [other.ipv4] : [])];
+    // They may remember the MAC address of who had an address before, or what it was in another forwarding mode.
+    for (const end of [guest, ...(other ? [other] : [])]) await end.namespace.run('ip neigh flush dev eth0');
     for (const target of targets) {
       const { code } = await guest.namespace.attempt(['ping', '-n', '-c', '1', '-i', '0.2', '-w', '5', target]);
       if (code === 0) continue;
-      const about = `${guest.name} (${guest.kind}, ${guest.network}, ${network.mode})`;
-      throw new Error(
-        `${about} does not reach ${target}${target === other?.ipv4 ? ` (${other.name}, ${other.kind})` : ''}`,
-      );
+      const whom = target === other?.ipv4 ? other.text : `its gateway ${target}`;
+      throw new Error(`${guest.text} does not reach ${whom}, forwarding mode ${network.mode}`);
     }
   }
 }

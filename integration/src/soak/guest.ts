@@ -109,6 +109,13 @@ export class SoakGuest {
     await this.world.realised();
   }
 
+  /** What it is, for a message. */
+  get text(): string {
+    const ended =
+      this.#hypervisor?.running === false ? `, whose hypervisor ended: ${this.#hypervisor.output.trim()}` : '';
+    return `${this.name} (${this.kind}, ${this.network}${ended})`;
+  }
+
   /** Ends the hypervisor: the virtual machine is switched off, its TAP stays. */
   async stop(): Promise<void> {
     await this.#hypervisor?.stop();
