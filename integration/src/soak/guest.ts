@@ -103,7 +103,7 @@ export class SoakGuest {
         );
       }
       const { stdout } = await this.#host.attempt(['ip', 'link', 'show', 'dev', device]);
-      return stdout.includes(`vrouterd:${device}`) && /<.*\bUP\b.*>/.test(stdout);
+      return new RegExp(`vrouterd:[0-9a-f]+:${device}\\b`).test(stdout) && /<.*\bUP\b.*>/.test(stdout);
     };
     await until(`${this.name} (${this.kind}) is restored`, async () => (await isBack()) || undefined, RESTORED_MS, 100);
     await this.world.realised();
