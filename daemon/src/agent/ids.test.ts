@@ -51,6 +51,18 @@ test('the file does not keep what was given back', (t) => {
   t.is(readFileSync(file, 'utf8'), '');
 });
 
+test('the file of a daemon that runs for years while guests come and go stays small', (t) => {
+  const file = newFile();
+  const ids = new Ids(file, RANGES);
+  ids.get('vif', 'stays');
+  for (let i = 0; i < 2_000; i++) {
+    ids.get('vif', `guest ${i}`);
+    ids.release('vif', `guest ${i}`);
+  }
+  t.true(readFileSync(file, 'utf8').split('\n').length < 1_100);
+  t.deepEqual(new Ids(file, RANGES).keys('vif'), ['stays']);
+});
+
 test('more objects than there are numbers are refused', (t) => {
   const ids = new Ids(newFile(t), RANGES);
   ids.get('vrf', 'a');

@@ -22,6 +22,9 @@ interface Line {
   readonly id: number | null;
 }
 
+/** Lines of the file before it is rewritten, besides twice the numbers in use. */
+const LINES_TO_SPARE = 1_000;
+
 /**
  * Gives each object a number and remembers it in a file, one line a change, written before the number is used. A number given
  * back is the first to be given again.
@@ -29,6 +32,8 @@ interface Line {
 export class Ids {
   readonly #file: string;
   readonly #numberings: Record<IdKind, Numbering>;
+  /** In the file. */
+  #lines = 0;
 
   /**
    * @param file is made when absent; what a killed daemon left of its last line is ignored.
@@ -69,6 +74,9 @@ export class Ids {
   #write(line: Line): void {
     appendFileSync(this.#file, `${JSON.stringify(line)}\n`);
     this.#take(line);
+    this.#lines++;
+    const inUse = Object.values(this.#numberings).reduce((sum, { ids }) => sum + ids.size, 0);
+    if (this.#lines > 2 * inUse + LINES_TO_SPARE) this.#compact();
   }
 
   #replay(text: string): void {
@@ -98,5 +106,6 @@ export class Ids {
     );
     writeFileSync(`${this.#file}.new`, lines.join(''));
     renameSync(`${this.#file}.new`, this.#file);
+    this.#lines = lines.length;
   }
 }

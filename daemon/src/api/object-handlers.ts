@@ -32,18 +32,24 @@ export function registerObjects(app: FastifyInstance, view: DaemonView): void {
     ({ query: { kind, name } }) => view.objects(kind, name),
   );
 
-  const closing = new AbortController();
+  // One controller for each request: a signal that lived as long as the daemon would remember all that ever waited.
+  const waiting = new Set<AbortController>();
   app.addHook('preClose', (done) => {
-    closing.abort();
+    for (const end of waiting) end.abort();
     done();
   });
   const timeout = { type: 'number', minimum: 0, maximum: WAIT_MAX_SECONDS, default: 0 };
   app.get<{ Querystring: { timeout: number } }>('/v1/wait', query({ timeout }), async (request, reply) => {
-    const gone = new AbortController();
+    const end = new AbortController();
+    waiting.add(end);
     reply.raw.once('close', () => {
-      gone.abort();
+      end.abort();
     });
-    return realised(view, request.query.timeout * 1000, AbortSignal.any([closing.signal, gone.signal]));
+    try {
+      return await realised(view, request.query.timeout * 1000, end.signal);
+    } finally {
+      waiting.delete(end);
+    }
   });
 }
 
