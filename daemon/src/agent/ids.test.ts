@@ -52,7 +52,7 @@ test('the file does not keep what was given back', (t) => {
 });
 
 test('the file of a daemon that runs for years while guests come and go stays small', (t) => {
-  const file = newFile();
+  const file = newFile(t);
   const ids = new Ids(file, RANGES);
   ids.get('vif', 'stays');
   for (let i = 0; i < 2_000; i++) {
