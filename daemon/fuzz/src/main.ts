@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -34,28 +34,38 @@ function say(line: string): void {
 const isProduct = (url: string): boolean =>
   /^(daemon|native-shims\/[^/]*)\/dist\//.test(url.slice(pathToFileURL(ROOT).href.length));
 
-function keptInputs(folder: string): Uint8Array[] {
-  mkdirSync(folder, { recursive: true });
-  return readdirSync(folder).map((name) => new Uint8Array(readFileSync(join(folder, name))));
+function nameOf(input: Uint8Array): string {
+  return createHash('sha256').update(input).digest('hex').slice(0, 12);
 }
 
 function save(folder: string, name: string, input: Uint8Array): string {
   mkdirSync(folder, { recursive: true });
-  const path = join(folder, name + createHash('sha256').update(input).digest('hex').slice(0, 12));
+  const path = join(folder, name);
   writeFileSync(path, input);
   return path;
+}
+
+function keptInputs(folder: string): Map<string, Uint8Array> {
+  mkdirSync(folder, { recursive: true });
+  return new Map(readdirSync(folder).map((name) => [name, new Uint8Array(readFileSync(join(folder, name)))]));
 }
 
 /** Returns whether it held. */
 async function fuzz(target: Target, seconds: number, seed: number): Promise<boolean> {
   const started = performance.now();
+  const elapsed = (): number => (performance.now() - started) / 1000;
+  const goesOn = (): boolean => elapsed() < seconds;
   const folder = join(KEPT, target.name);
+  const kept = keptInputs(folder);
+  const useful = new Set<string>();
   const fuzzer = new Fuzzer(target, {
     random: new Random(seed),
     covers: isProduct,
-    onKept: (input) => save(folder, '', input),
+    onKept: (input) => {
+      useful.add(nameOf(input));
+      if (!kept.has(nameOf(input))) save(folder, nameOf(input), input);
+    },
   });
-  const elapsed = (): number => (performance.now() - started) / 1000;
   const report = (): void => {
     const { runs, corpus, blocks, outcomes } = fuzzer.progress;
     const rate = Math.round(runs / elapsed());
@@ -63,15 +73,15 @@ async function fuzz(target: Target, seconds: number, seed: number): Promise<bool
       `${target.name}  ${Math.round(elapsed())} s  ${runs} runs, ${rate}/s  corpus ${corpus}  blocks ${blocks}  outcomes ${outcomes}`,
     );
   };
+
   say(`${target.name}: ${target.about}; seed ${seed}`);
-  let finding = await fuzzer.begin([...target.seeds(), ...keptInputs(folder)]);
-  let reportAt = performance.now();
-  while (!finding && elapsed() < seconds) {
-    if (performance.now() >= reportAt) {
-      report();
-      reportAt = performance.now() + PROGRESS_MS;
-    }
-    finding = await fuzzer.round();
+  let finding = await fuzzer.begin([...target.seeds(), ...kept.values()], goesOn);
+  // What others reach as well need not be kept.
+  if (!finding && goesOn()) for (const name of kept.keys()) if (!useful.has(name)) rmSync(join(folder, name));
+  for (let reportAt = 0; !finding && goesOn(); finding = await fuzzer.round()) {
+    if (performance.now() < reportAt) continue;
+    report();
+    reportAt = performance.now() + PROGRESS_MS;
   }
   report();
   if (finding) tell(target, await fuzzer.simplify(finding));
@@ -79,7 +89,7 @@ async function fuzz(target: Target, seconds: number, seed: number): Promise<bool
 }
 
 function tell(target: Target, { input, error }: Finding): void {
-  const path = save(FINDINGS, `${target.name}-`, input);
+  const path = save(FINDINGS, `${target.name}-${nameOf(input)}`, input);
   say(`${target.name} FAILED: ${error.stack ?? error.message}`);
   say(
     `${target.name}: input of ${input.length} bytes kept; run it again with: scripts/fuzz --target ${target.name} --replay ${path}`,

@@ -30,30 +30,35 @@ export class Outcomes {
   }
 
   endOfRound(arrived: readonly Arrived[]): void {
-    const moved = this.#moved();
+    const [drops, stats] = this.#moved();
     const sent = Math.min(this.#sent, 4);
     this.#sent = 0;
-    if (arrived.length === 1) this.#observe(`${kindOf(arrived[0].frame)} ${vnetOf(arrived[0])} ${moved} sent ${sent}`);
-    else if (arrived.length === 0) this.#observe(`agent ${moved} sent ${sent}`);
+    if (arrived.length > 1) return;
+    // Not all of it in one text: there would be no end of combinations.
+    this.#observe(`${stats} sent ${sent}`);
+    if (arrived.length === 0) return this.#observe(`agent ${drops} sent ${sent}`);
+    this.#observe(`${kindOf(arrived[0].frame)} ${drops}`);
+    this.#observe(`${vnetOf(arrived[0])} ${drops} sent ${sent}`);
   }
 
-  /** Names of the counters that moved since the last call. */
-  #moved(): string {
-    let names = '';
+  /** Names of the drop reasons and of the VRF counters that moved since the last call. */
+  #moved(): [string, string] {
+    let drops = '';
     for (const [i, reason] of DROP_REASONS.entries()) {
       const now = this.#counters.totalDrops(i);
-      if (now !== this.#drops[i]) names += ` ${reason}`;
+      if (now !== this.#drops[i]) drops += ` ${reason}`;
       this.#drops[i] = now;
     }
+    const stats = new Set<string>();
     for (let n = 0; n < NETWORKS; n++) {
       for (const [i, stat] of VRF_STATS.entries()) {
         const now = this.#counters.words[this.#counters.vrfAt(vrfOf(n)) + i];
         const at = n * VRF_STATS.length + i;
-        if (now !== this.#stats[at]) names += ` ${stat}`;
+        if (now !== this.#stats[at]) stats.add(stat);
         this.#stats[at] = now;
       }
     }
-    return names;
+    return [drops, [...stats].sort().join(' ')];
   }
 }
 

@@ -55,10 +55,11 @@ export class Fuzzer {
     };
   }
 
-  /** Runs the given inputs, and keeps those that lead to something new. */
-  async begin(inputs: readonly Uint8Array[]): Promise<Finding | null> {
-    for (let i = 0; i < inputs.length; i += BATCH) {
-      const finding = await this.#runBatch(inputs.slice(i, i + BATCH));
+  /** Runs the given inputs, short ones first, while `goesOn` says so, and keeps those that lead to something new. */
+  async begin(inputs: readonly Uint8Array[], goesOn: () => boolean = () => true): Promise<Finding | null> {
+    const sorted = [...inputs].sort((a, b) => a.length - b.length);
+    for (let i = 0; i < sorted.length && goesOn(); i += BATCH) {
+      const finding = await this.#runBatch(sorted.slice(i, i + BATCH));
       if (finding) return finding;
     }
     if (this.#corpus.length === 0) this.#corpus.push(Uint8Array.of(0));
