@@ -14,6 +14,7 @@ const SERIES = {
   // A port with a receive ring of its own is 2 MB.
   daemonRss: new Series('daemon RSS', 'bytes', { fixed: 30 * MB, perMinute: 0.1 * MB }),
   daemonHeap: new Series('daemon heap', 'bytes', { fixed: 2 * MB, perMinute: 0.02 * MB }),
+  workerHeap: new Series('worker heap', 'bytes', { fixed: 1 * MB, perMinute: 0.02 * MB }),
   daemonBuffers: new Series('daemon buffers', 'bytes', { fixed: 2 * MB, perMinute: 0.02 * MB }),
   redisRss: new Series('redis RSS', 'bytes', { fixed: 3 * MB, perMinute: 0.05 * MB }),
   descriptors: new Series('daemon descriptors', 'count', { fixed: 20, perMinute: 0.05 }),
@@ -62,6 +63,7 @@ export class Watch {
     const own = processFacts(pid);
     report.add(SERIES.daemonRss, own.rss);
     report.add(SERIES.daemonHeap, memory.heap);
+    if (memory.workerHeap > 0) report.add(SERIES.workerHeap, memory.workerHeap);
     report.add(SERIES.daemonBuffers, memory.arrayBuffers + memory.external);
     report.add(SERIES.descriptors, own.descriptors);
     report.add(SERIES.sockets, own.sockets);
@@ -71,7 +73,7 @@ export class Watch {
     if (redis !== undefined) report.add(SERIES.redisRss, processFacts(redis).rss);
     const mb = (bytes: number): string => (bytes / MB).toFixed(1);
     const redisText = redis === undefined ? '-' : mb(processFacts(redis).rss);
-    return `RSS ${mb(own.rss)} heap ${mb(memory.heap)} redis ${redisText} MB, ${own.descriptors} fds, ${own.threads} threads`;
+    return `RSS ${mb(own.rss)} heap ${mb(memory.heap)}+${mb(memory.workerHeap)} redis ${redisText} MB, ${own.descriptors} fds, ${own.threads} threads`;
   }
 
   /** With nothing left but the guests that stay: compares with the rest before. */
