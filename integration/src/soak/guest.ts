@@ -10,6 +10,7 @@ const HYPERVISOR = fileURLToPath(new URL('hypervisor.js', import.meta.url));
 
 /** The daemon hears of most losses at once, and looks for the others every ten seconds. */
 const RESTORED_MS = 25_000;
+const DHCP_TRIES = 3;
 
 export const GUEST_KINDS = ['veth', 'tap', 'hypervisor', 'device'] as const;
 export type GuestKind = (typeof GUEST_KINDS)[number];
@@ -88,7 +89,15 @@ export class SoakGuest {
     }
     if (this.kind !== 'hypervisor' && this.kind !== 'device') return;
     await this.namespace.waitForLink();
-    await this.namespace.dhcp();
+    // A guest that is flooded may lose what it is told; floods are short.
+    for (let tries = DHCP_TRIES; ; tries--) {
+      try {
+        await this.namespace.dhcp();
+        return;
+      } catch (error) {
+        if (tries === 1) throw error;
+      }
+    }
   }
 
   /** Waits until the daemon has given back what was lost. It may not have noticed yet that anything was. */
