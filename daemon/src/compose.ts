@@ -20,6 +20,7 @@ import { Reconciler } from './agent/reconcile.js';
 import { startApi } from './api/server.js';
 import { type Config, ConfigError, defaultNetworkMtu } from './config.js';
 import { EmbeddedRedis } from './control/embedded-redis.js';
+import { defaultMac } from './control/names.js';
 import { RedisStore } from './control/redis-store.js';
 import type { FrameRing } from './packet/frame-ring.js';
 import { BRIDGE_SLOTS } from './tables/bridge.js';
@@ -294,8 +295,7 @@ function hostPlan(config: Config): { networkMtu: number; mac: string } {
 
 /** A locally administered address for a host whose underlay has no Ethernet address of its own: always the same. */
 function macOf(host: string): string {
-  const digits = createHash('sha1').update(host).digest('hex').slice(0, 10);
-  return ['02', ...(digits.match(/../g) ?? [])].join(':');
+  return defaultMac(createHash('sha1').update(host).digest('hex'));
 }
 
 function datapathOptions(config: Config): { agentRate: number; agentBurst: number; underlayMtu: number } {

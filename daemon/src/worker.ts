@@ -11,8 +11,8 @@ import { BRIDGE_SLOTS } from './tables/bridge.js';
 import { Tables } from './tables/tables.js';
 
 /**
- * The datapath worker: a thread that never returns to its event loop. It names the real device and the real clock, and carries
- * out the main thread's commands between batches.
+ * The datapath worker: a thread that never returns to its event loop. It names the real device, and carries out the
+ * main thread's commands between batches.
  */
 
 /** Commands and frames from the agent carried out in one round at most, so that packets never wait long. */

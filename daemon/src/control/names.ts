@@ -38,7 +38,7 @@ export function uuidOf(kind: string, name: string): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
 
-/** MAC of an interface that was not given one: 02 (locally administered), then the first five bytes of its UUID. */
+/** MAC of what was not given one: 02 (locally administered), then the first five bytes of its UUID or of another hash. */
 export function defaultMac(uuid: string): string {
   const digits = uuid.replaceAll('-', '').slice(0, 10);
   return ['02', ...(digits.match(/../g) ?? [])].join(':');
