@@ -1,4 +1,5 @@
 import {
+  type AclRecord,
   BRIDGE_FLAG,
   type BridgeRecord,
   NH_FLAG,
@@ -68,6 +69,7 @@ export interface NetworkPlan {
 
 /** Table contents, before anybody has chosen bridge slots. */
 export interface Compiled {
+  readonly acls: readonly AclRecord[];
   readonly vrfs: readonly VrfRecord[];
   readonly vifs: readonly VifRecord[];
   readonly nexthops: readonly NexthopRecord[];
@@ -75,8 +77,20 @@ export interface Compiled {
   readonly bridge: readonly Omit<BridgeRecord, 'index'>[];
 }
 
+/** An interface whose traffic nobody restricts. */
+const UNRESTRICTED = {
+  macs: [],
+  portSecurity: false,
+  maxFlows: 0,
+  egressAcl: -1,
+  ingressAcl: -1,
+  fatFlows: [],
+  fatFlowExclude: [],
+} as const;
+
 /** What every host has whatever its networks: the agent's interface and the nexthop to it. */
 export const FIXED: Compiled = {
+  acls: [],
   vrfs: [],
   vifs: [
     {
@@ -91,6 +105,7 @@ export const FIXED: Compiled = {
       ip: '0.0.0.0',
       ip6: null,
       mtu: 9216,
+      ...UNRESTRICTED,
     },
   ],
   nexthops: [
@@ -112,7 +127,8 @@ export const FIXED: Compiled = {
 /** Computes the forwarding state of one network on this host. Pure: the same plan gives the same tables. */
 export function compileNetwork(network: NetworkPlan): Compiled {
   return {
-    vrfs: [{ id: network.vrf, name: network.name }],
+    acls: [],
+    vrfs: [{ id: network.vrf, name: network.name, network: network.networkId, acl: -1, rpf: true }],
     vifs: network.interfaces.map((port) => vifOf(network, port)),
     nexthops: [...network.interfaces.flatMap((port) => nexthopsOf(network, port)), ...treeOf(network)],
     routes: network.mode === 'l2' ? [] : routesOf(network),
@@ -138,6 +154,8 @@ function vifOf(network: NetworkPlan, port: InterfacePlan): VifRecord {
     ip: port.addresses.find((address) => familyOf(address) === 'inet') ?? '0.0.0.0',
     ip6: port.addresses.find((address) => familyOf(address) === 'inet6') ?? null,
     mtu: network.mtu,
+    ...UNRESTRICTED,
+    macs: [port.mac],
   };
 }
 
@@ -178,7 +196,7 @@ function treeOf(network: NetworkPlan): NexthopRecord[] {
 }
 
 function routesOf(network: NetworkPlan): Omit<RouteRecord, 'stitchedIndex'>[] {
-  const route = { vrf: network.vrf, label: -1, stitchedMac: null };
+  const route = { vrf: network.vrf, label: -1, stitchedMac: null, network: network.networkId, groups: [] };
   const routes: Omit<RouteRecord, 'stitchedIndex'>[] = [];
   const gateway = { ...route, nexthop: NH_ID.agent, flags: ROUTE_FLAG.proxy };
   for (const subnet of network.subnets) {
@@ -195,12 +213,11 @@ function routesOf(network: NetworkPlan): Omit<RouteRecord, 'stitchedIndex'>[] {
     for (const address of port.addresses) {
       const family = familyOf(address);
       routes.push({
-        vrf: network.vrf,
+        ...route,
         family,
         prefix: address,
         length: hostLength(family),
         nexthop: port.l3Nexthop,
-        label: -1,
         flags: ROUTE_FLAG.proxy,
         // A network that does not bridge has everything routed: it answers with the gateway's MAC.
         stitchedMac: network.mode === 'l3' ? null : port.mac,

@@ -50,6 +50,7 @@ export class Reconciler {
   }
 
   *#changesFor(compiled: Compiled): Generator<TableChange> {
+    for (const record of compiled.acls) yield { table: 'acl', op: 'set', record };
     for (const record of compiled.vrfs) yield { table: 'vrf', op: 'set', record };
     for (const record of compiled.nexthops) yield { table: 'nexthop', op: 'set', record };
     for (const row of compiled.bridge) yield { table: 'bridge', op: 'set', record: this.#placed(row) };
@@ -83,6 +84,7 @@ function removalOf(set: TableChange): TableChange {
       const { vrf, family, prefix, length } = set.record;
       return { table: 'route', op: 'delete', vrf, family, prefix, length };
     }
+    case 'acl':
     case 'nexthop':
     case 'vif':
     case 'vrf':

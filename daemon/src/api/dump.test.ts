@@ -17,6 +17,13 @@ const vif: VifRecord = {
   ip: '5.5.5.3',
   ip6: null,
   mtu: 1500,
+  macs: [],
+  portSecurity: true,
+  maxFlows: 0,
+  egressAcl: -1,
+  ingressAcl: -1,
+  fatFlows: [],
+  fatFlowExclude: [],
 };
 const none = { packets: 0, bytes: 0, errors: 0 };
 const state = { rx: none, tx: none, drops: 4, kernelDrops: 1, superFrames: { rx: 0, tx: 2 }, ref: 6, vmi: 'a:b:c' };
@@ -106,6 +113,8 @@ const route: RouteRecord = {
   flags: ROUTE_FLAG.flood | ROUTE_FLAG.trap,
   stitchedMac: null,
   stitchedIndex: -1,
+  network: 7,
+  groups: [],
 };
 
 test('a slot shows the length of the route that fills it', (t) => {

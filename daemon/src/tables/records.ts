@@ -37,12 +37,89 @@ export interface VifRecord {
   readonly ip6: string | null;
   /** Largest IP packet of the port, bytes. */
   readonly mtu: number;
+  /** MACs the guest may send from, its own first. */
+  readonly macs: readonly string[];
+  /** Whether source MAC and address are enforced, and security groups apply. */
+  readonly portSecurity: boolean;
+  /** Most flow entries its traffic may create; 0: the default share of the table. */
+  readonly maxFlows: number;
+  /** ACLs of its security groups, for what the guest sends and for what it is sent; -1: everything passes. */
+  readonly egressAcl: number;
+  readonly ingressAcl: number;
+  readonly fatFlows: readonly FatFlowRecord[];
+  /** Prefixes (`a.b.c.d/len`) that fat flows never fold. Empty without fat-flow rules. */
+  readonly fatFlowExclude: readonly string[];
+}
+
+/** One fat-flow rule of an interface; "source" and "destination" as the guest behind it sees them. */
+export interface FatFlowRecord {
+  /** IP protocol number; ICMPv6 is kept as 1. */
+  readonly protocol: number;
+  /** 0: every port. */
+  readonly port: number;
+  readonly ignore: 'none' | 'source' | 'destination';
+  /** Addresses inside are folded to `aggregate` bits; null: not by prefix. */
+  readonly source: FatFlowPrefix | null;
+  readonly destination: FatFlowPrefix | null;
+}
+
+export interface FatFlowPrefix {
+  /** Network address, host bits zero. */
+  readonly prefix: string;
+  readonly length: number;
+  /** Length addresses inside the prefix are folded to; at least `length`. */
+  readonly aggregate: number;
 }
 
 export interface VrfRecord {
   readonly id: number;
   /** Name of the network this VRF belongs to. */
   readonly name: string;
+  /** Number of that network: what `RouteRecord.network` and the peers of an ACL name. */
+  readonly network: number;
+  /** ACL of the network's policies; -1: everything passes. */
+  readonly acl: number;
+  /** Whether flows check that packets come from where the route to their source leads. */
+  readonly rpf: boolean;
+}
+
+/** An access list: the first rule that matches decides; none: `otherwise`. */
+export interface AclRecord {
+  readonly id: number;
+  /** What it is made of, for the operator: the network's name, or those of the security groups. */
+  readonly name: string;
+  readonly rules: readonly AclRuleRecord[];
+  readonly otherwise: 'pass' | 'deny';
+}
+
+export interface AclRuleRecord {
+  /** Where it stands, for the operator: `NetworkPolicy/web rules[1]`. */
+  readonly name: string;
+  readonly action: 'pass' | 'deny';
+  /** IP protocol number; -1: any. */
+  readonly protocol: number;
+  readonly source: AclPeer;
+  readonly destination: AclPeer;
+  /**
+   * Ranges, both ends included; empty: any. With ports, only TCP, UDP and SCTP match. Of ICMP and ICMPv6 the type is compared
+   * with `sourcePorts` and the code with `destinationPorts`, and only by rules that name their protocol.
+   */
+  readonly sourcePorts: readonly PortRange[];
+  readonly destinationPorts: readonly PortRange[];
+  /** Whether sessions it decides are told to the log of sessions even where others are sampled. */
+  readonly log: boolean;
+}
+
+export type PortRange = readonly [first: number, last: number];
+
+/** Who one end of a session is; every field that is not null must match. */
+export interface AclPeer {
+  /** Number of the network the address belongs to. */
+  readonly network: number | null;
+  /** `address/length`, host bits zero. A family other than the packet's does not match. */
+  readonly prefix: string | null;
+  /** Number of a security group the interface with the address is in. */
+  readonly group: number | null;
 }
 
 /** Nexthop types, numbered as `nh` and the tf-vrouter sources do (include/vr_nexthop.h). */
@@ -104,6 +181,10 @@ export interface RouteRecord {
   /** MAC bound to the address, and its index in the bridge table. */
   readonly stitchedMac: string | null;
   readonly stitchedIndex: number;
+  /** Number of the network the address belongs to: another one than the VRF's where a policy leaks the route; 0: none. */
+  readonly network: number;
+  /** Numbers of the security groups of the interface with the address. */
+  readonly groups: readonly number[];
 }
 
 /** Bridge entry flags: L label valid, Df flood DHCP. */
@@ -125,6 +206,8 @@ export type TableChange =
   | { readonly table: 'vif'; readonly op: 'delete'; readonly id: number }
   | { readonly table: 'vrf'; readonly op: 'set'; readonly record: VrfRecord }
   | { readonly table: 'vrf'; readonly op: 'delete'; readonly id: number }
+  | { readonly table: 'acl'; readonly op: 'set'; readonly record: AclRecord }
+  | { readonly table: 'acl'; readonly op: 'delete'; readonly id: number }
   | { readonly table: 'nexthop'; readonly op: 'set'; readonly record: NexthopRecord }
   | { readonly table: 'nexthop'; readonly op: 'delete'; readonly id: number }
   | { readonly table: 'route'; readonly op: 'set'; readonly record: RouteRecord }

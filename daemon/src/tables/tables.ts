@@ -2,7 +2,7 @@ import { formatMac, parseMac } from '../wire/addr.js';
 import { BridgeTable } from './bridge.js';
 import type { Counters } from './counters.js';
 import { NexthopTable } from './nexthop.js';
-import type { TableChange } from './records.js';
+import type { AclRecord, TableChange, VrfRecord } from './records.js';
 import { VifTable } from './vif.js';
 import { Vrf } from './vrf.js';
 
@@ -14,6 +14,7 @@ export class Tables {
   readonly vifs = new VifTable();
   readonly nexthops = new NexthopTable();
   readonly vrfs: (Vrf | undefined)[] = [];
+  readonly acls: (AclRecord | undefined)[] = [];
   readonly bridge: BridgeTable;
   readonly #counters: Counters | null;
 
@@ -31,8 +32,12 @@ export class Tables {
         else this.#deleteVif(change.id);
         return;
       case 'vrf':
-        if (change.op === 'set') this.vrfs[change.record.id] ??= new Vrf(change.record);
+        if (change.op === 'set') this.#setVrf(change.record);
         else this.#deleteVrf(change.id);
+        return;
+      case 'acl':
+        if (change.op === 'set') this.acls[change.record.id] = change.record;
+        else this.acls[change.id] = undefined;
         return;
       case 'nexthop':
         if (change.op === 'set') this.nexthops.set(change.record);
@@ -45,6 +50,12 @@ export class Tables {
         this.#applyBridge(change);
         return;
     }
+  }
+
+  #setVrf(record: VrfRecord): void {
+    const vrf = this.vrfs[record.id];
+    if (vrf) vrf.record = record;
+    else this.vrfs[record.id] = new Vrf(record);
   }
 
   #deleteVif(id: number): void {
@@ -80,6 +91,7 @@ export class Tables {
 /** Changes that make empty tables equal to these. */
 export function snapshot(tables: Tables): TableChange[] {
   const changes: TableChange[] = [];
+  for (const record of tables.acls) if (record) changes.push({ table: 'acl', op: 'set', record });
   for (const vrf of tables.vrfs) if (vrf) changes.push({ table: 'vrf', op: 'set', record: vrf.record });
   for (const { record } of tables.nexthops.entries()) changes.push({ table: 'nexthop', op: 'set', record });
   for (const entry of tables.bridge.entries()) {

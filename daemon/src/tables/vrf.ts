@@ -4,18 +4,23 @@ import { InetRoutes } from './inet-route.js';
 import { NH_ID, type RouteRecord, type VrfRecord } from './records.js';
 
 /** What the longest matching prefix says: the agent's record, unpacked for the fast path. */
-class Route {
+export class Route {
   readonly record: RouteRecord;
   readonly nexthop: number;
   readonly flags: number;
   /** MAC bound to the address, null if none. */
   readonly stitchedMac: Uint8Array | null;
+  /** Who the address belongs to, as ACLs ask. */
+  readonly network: number;
+  readonly groups: readonly number[];
 
   constructor(record: RouteRecord) {
     this.record = record;
     this.nexthop = record.nexthop;
     this.flags = record.flags;
     this.stitchedMac = record.stitchedMac === null ? null : parseMac(record.stitchedMac);
+    this.network = record.network;
+    this.groups = record.groups;
   }
 }
 
@@ -30,6 +35,8 @@ const NO_ROUTE: RouteRecord = {
   flags: 0,
   stitchedMac: null,
   stitchedIndex: -1,
+  network: 0,
+  groups: [],
 };
 
 /** One row of a routing table as its trie holds it. */
@@ -94,7 +101,7 @@ function parsePrefix({ family, prefix }: { family: 'inet' | 'inet6'; prefix: str
 
 /** One network's routing tables. */
 export class Vrf {
-  readonly record: VrfRecord;
+  record: VrfRecord;
   readonly inet = new RoutingTable(4);
   readonly inet6 = new RoutingTable(16);
 

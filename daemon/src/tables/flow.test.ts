@@ -1,0 +1,95 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { FLOW, FLOW_HEADER, FlowTable, type FlowKey, newFlowKey, overflowFor } from './flow.js';
+
+const SIZE = { entries: 8, overflow: 4 };
+
+function key(n: number): FlowKey {
+  const k = newFlowKey();
+  k.set([(4 << 8) | 6, (n << 16) | 22, 20, 0x0a000001, 0, 0, 0, 0x08080808]);
+  return k;
+}
+
+function pair(flows: FlowTable, n: number): number {
+  const index = flows.insert(key(n));
+  flows.words[flows.at(index) + FLOW.reverse] = index;
+  return index;
+}
+
+test('a table of the usual size has the entries and bytes operators know', (t) => {
+  t.is(524_288 + overflowFor(524_288), 629_760);
+});
+
+test('what was inserted is found at its index until it is removed, as in a map', (t) => {
+  const keys = fc.integer({ min: 0, max: 15 });
+  const steps = fc.array(fc.record({ op: fc.constantFrom('insert', 'remove'), n: keys }), { maxLength: 60 });
+  const sameAsMap = () =>
+    fc.property(steps, (all) => {
+      const flows = FlowTable.inMemory(SIZE);
+      const model = new Map<number, number>();
+      for (const { op, n } of all) {
+        const known = model.get(n);
+        if (op === 'insert' && known === undefined) {
+          const index = flows.insert(key(n));
+          if (index >= 0) model.set(n, index);
+        } else if (op === 'remove' && known !== undefined) {
+          flows.remove(known);
+          model.delete(n);
+        }
+        for (let k = 0; k < 16; k++) if (flows.find(key(k)) !== (model.get(k) ?? -1)) return false;
+      }
+      return flows.header[FLOW_HEADER.active] === model.size && new Set(model.values()).size === model.size;
+    });
+  t.notThrows(() => {
+    fc.assert(sameAsMap());
+  });
+});
+
+test('a bucket that is full continues in the overflow, and a table without room says so', (t) => {
+  const flows = FlowTable.inMemory({ entries: 4, overflow: 2 });
+  t.deepEqual(
+    [1, 2, 3, 4, 5, 6, 7].map((n) => flows.insert(key(n))),
+    [0, 1, 2, 3, 4, 5, -1],
+  );
+  t.is(flows.header[FLOW_HEADER.overflowUsed], 2);
+  t.is(flows.header[FLOW_HEADER.tableFull], 1);
+  flows.remove(4);
+  t.is(flows.find(key(6)), 5);
+  t.is(flows.insert(key(7)), 4);
+});
+
+test('a place that is given away again has the next generation', (t) => {
+  const flows = FlowTable.inMemory(SIZE);
+  const index = flows.insert(key(1));
+  t.is(flows.generation(index), 1);
+  flows.remove(index);
+  t.is(flows.insert(key(1)), index);
+  t.is(flows.generation(index), 2);
+});
+
+test('a table that is mapped again is the same table', (t) => {
+  const memory = new ArrayBuffer(FlowTable.bytesFor(SIZE));
+  const index = new FlowTable(memory, SIZE).insert(key(3));
+  t.is(new FlowTable(memory, SIZE).find(key(3)), index);
+});
+
+test('a table of another size is begun anew', (t) => {
+  const memory = new ArrayBuffer(FlowTable.bytesFor(SIZE));
+  new FlowTable(memory, SIZE).insert(key(3));
+  t.is(new FlowTable(memory, { entries: 4, overflow: 4 }).find(key(3)), -1);
+});
+
+test('a writer killed in the midst of a change leaves a table that can be made whole', (t) => {
+  const memory = new ArrayBuffer(FlowTable.bytesFor({ entries: 4, overflow: 4 }));
+  const flows = new FlowTable(memory, { entries: 4, overflow: 4 });
+  const kept = [1, 2, 3, 4, 5, 6].map((n) => pair(flows, n));
+  const lonely = flows.insert(key(7));
+  const again = new FlowTable(memory, { entries: 4, overflow: 4 });
+  again.repair();
+  t.deepEqual(
+    [1, 2, 3, 4, 5, 6, 7].map((n) => again.find(key(n))),
+    [...kept, -1],
+  );
+  t.is(again.header[FLOW_HEADER.active], 6);
+  t.is(again.insert(key(8)), lonely);
+});
