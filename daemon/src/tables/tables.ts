@@ -1,8 +1,9 @@
 import { formatMac, parseMac } from '../wire/addr.js';
+import { Acl } from './acl.js';
 import { BridgeTable } from './bridge.js';
 import type { Counters } from './counters.js';
 import { NexthopTable } from './nexthop.js';
-import type { AclRecord, TableChange, VrfRecord } from './records.js';
+import type { TableChange, VrfRecord } from './records.js';
 import { VifTable } from './vif.js';
 import { Vrf } from './vrf.js';
 
@@ -14,7 +15,7 @@ export class Tables {
   readonly vifs = new VifTable();
   readonly nexthops = new NexthopTable();
   readonly vrfs: (Vrf | undefined)[] = [];
-  readonly acls: (AclRecord | undefined)[] = [];
+  readonly acls: (Acl | undefined)[] = [];
   readonly bridge: BridgeTable;
   readonly #counters: Counters | null;
 
@@ -36,7 +37,7 @@ export class Tables {
         else this.#deleteVrf(change.id);
         return;
       case 'acl':
-        if (change.op === 'set') this.acls[change.record.id] = change.record;
+        if (change.op === 'set') this.acls[change.record.id] = new Acl(change.record);
         else this.acls[change.id] = undefined;
         return;
       case 'nexthop':
@@ -91,7 +92,7 @@ export class Tables {
 /** Changes that make empty tables equal to these. */
 export function snapshot(tables: Tables): TableChange[] {
   const changes: TableChange[] = [];
-  for (const record of tables.acls) if (record) changes.push({ table: 'acl', op: 'set', record });
+  for (const acl of tables.acls) if (acl) changes.push({ table: 'acl', op: 'set', record: acl.record });
   for (const vrf of tables.vrfs) if (vrf) changes.push({ table: 'vrf', op: 'set', record: vrf.record });
   for (const { record } of tables.nexthops.entries()) changes.push({ table: 'nexthop', op: 'set', record });
   for (const entry of tables.bridge.entries()) {
