@@ -14,12 +14,12 @@ import { answer } from './vif-output.js';
 
 /**
  * Neighbour discovery from a guest (RFC 4861), decided like ARP. On entry parse() has accepted the packet. Returns whether the
- * frame is gone; everything that is not neighbour discovery goes on.
+ * frame is gone; everything that is not neighbour discovery goes on, and so does what came in fragments (RFC 6980).
  */
 export function ndInput(dp: Datapath, vif: Vif): boolean {
   const { p, b } = dp;
   if (p.protocol !== ipv6.PROTOCOL_ICMPV6 || p.etherType !== ethernet.TYPE_IPV6) return false;
-  if (!icmpv6.fits(p.l4At, p.end)) return false;
+  if (p.l4At !== p.l3At + ipv6.LEN || !icmpv6.fits(p.l4At, p.end)) return false;
   switch (icmpv6.type(b, p.l4At)) {
     case nd.ROUTER_SOLICITATION:
       toAgent(dp, vif, PUNT.l3);

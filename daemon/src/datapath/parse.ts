@@ -1,7 +1,9 @@
+import { FRAGMENT } from '../packet/packet.js';
 import { get16 } from '../wire/bytes.js';
 import * as ethernet from '../wire/ethernet.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
+import * as ipv6Fragment from '../wire/ipv6-fragment.js';
 import * as vlan from '../wire/vlan.js';
 import type { Datapath } from './datapath.js';
 
@@ -15,6 +17,7 @@ export function parseEthernet(dp: Datapath): boolean {
   p.l3At = typeAt + 2;
   p.protocol = -1;
   p.l4At = 0;
+  p.fragment = FRAGMENT.none;
   return true;
 }
 
@@ -38,15 +41,29 @@ function parseIpv4(dp: Datapath): boolean {
   const at = p.l3At;
   if (!ipv4.wellFormed(b, at, p.end)) return false;
   p.protocol = ipv4.protocol(b, at);
-  p.l4At = ipv4.fragmentOffset(b, at) === 0 ? at + ipv4.headerLen(b, at) : 0;
+  if (ipv4.isFragment(b, at)) p.fragment = ipv4.fragmentOffset(b, at) === 0 ? FRAGMENT.head : FRAGMENT.later;
+  p.l4At = p.fragment === FRAGMENT.later ? 0 : at + ipv4.headerLen(b, at);
   return true;
 }
 
+/** Of the extension headers, the fragment header alone is looked behind; others count as the protocol. */
 function parseIpv6(dp: Datapath): boolean {
   const { p, b } = dp;
   const at = p.l3At;
   if (!ipv6.wellFormed(b, at, p.end)) return false;
   p.protocol = ipv6.nextHeader(b, at);
   p.l4At = at + ipv6.LEN;
+  if (p.protocol !== ipv6.FRAGMENT) return true;
+
+  const fragmentAt = p.l4At;
+  if (!ipv6Fragment.fits(fragmentAt, at + ipv6.LEN + ipv6.payloadLength(b, at))) return false;
+  p.protocol = ipv6Fragment.nextHeader(b, fragmentAt);
+  p.l4At += ipv6Fragment.LEN;
+  if (ipv6Fragment.offset(b, fragmentAt) > 0) {
+    p.fragment = FRAGMENT.later;
+    p.l4At = 0;
+  } else if (ipv6Fragment.more(b, fragmentAt)) {
+    p.fragment = FRAGMENT.head;
+  }
   return true;
 }

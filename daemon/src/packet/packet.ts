@@ -1,3 +1,6 @@
+/** Which part of its datagram a packet is: all of it, the first fragment with the upper header, one behind that. */
+export const FRAGMENT = { none: 0, head: 1, later: 2 } as const;
+
 /** What the stages learnt about the frame in hand. One object for all frames: the datapath runs each to completion. */
 export class Packet {
   /** Interface the frame came in by; -1: made by the datapath itself. */
@@ -13,6 +16,8 @@ export class Packet {
   /** Upper protocol and its offset; l4At is 0 where there is none to see (fragments behind the first, unknown extension headers). */
   protocol = 0;
   l4At = 0;
+  /** One of FRAGMENT. */
+  fragment = 0;
   /** What the frame counts as: segments of a super-frame, bytes on the wire. */
   packets = 1;
   bytes = 0;
