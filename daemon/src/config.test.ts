@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { ConfigError, defaultNetworkMtu, parseConfig, readConfig } from './config.js';
 
+const ageing = (rules: string): string => `{ tunnel: { address: 192.0.2.1 }, flowAgeing: [${rules}] }`;
 const FILE = '/etc/vrouterd/vrouterd.yaml';
 
 test('a tunnel address is all a configuration needs', (t) => {
@@ -31,6 +32,12 @@ test('what is wrong is named with its path', (t) => {
     ['{ tunnel: { address: 192.0.2.1 }, redis: "redis://h:99999" }', /redis/],
     ['{ tunnel: { address: 192.0.2.1 }, redis: "redis://h/x" }', /redis/],
     ['{ tunnel: { address: 192.0.2.1 }, metrics: { listen: "x:99999" } }', /metrics\.listen: is not ADDRESS:PORT/],
+    [ageing('{ protocol: icmp, port: 7, seconds: 1 }'), /flowAgeing\[0\]\.port: is not for a protocol without ports/],
+    [ageing('{ protocol: gre, seconds: 1 }'), /flowAgeing\[0\]\.protocol: /],
+    [ageing('{ protocol: tcp }'), /flowAgeing\[0\]\.seconds: is missing/],
+    [ageing('{ protocol: tcp, seconds: 1 }, { protocol: 6, seconds: 2 }'), /flowAgeing\[1\]: says a second time/],
+    ['{ tunnel: { address: 192.0.2.1 }, sessions: { file: { path: log } } }', /sessions\.file\.path: /],
+    ['{ tunnel: { address: 192.0.2.1 }, sessions: { sample: 0 } }', /sessions\.sample: /],
     ['{ tunnel: { address: 192.0.2.1 }, "a\\nb": 1 }', /^[^\n]*a\\u000ab[^\n]*$/],
   ];
   for (const [text, message] of refused) {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { parse } from 'yaml';
 import * as z from 'zod';
+import { flowAgeing, logLevel, sessions } from './config-flows.js';
 import { explain } from './control/explain.js';
 import { redisSettings } from './control/redis-connection.js';
 import { oneLine } from './control/shown.js';
@@ -46,6 +47,11 @@ const configFile = z.strictObject({
       agentBurst: z.int().min(1).default(2000).describe('Frames to the agent at once'),
     })
     .prefault({}),
+  flowAgeing: flowAgeing
+    .default([])
+    .describe('After how long without packets sessions end; 180 s where nothing is said'),
+  sessions: sessions.prefault({}).describe('Records of sessions'),
+  logLevel: logLevel.optional().describe('Default: LOG_LEVEL of the environment, else info'),
   metrics: z
     .strictObject({ listen: z.string().refine(isAddressAndPort, 'is not ADDRESS:PORT; use e.g. 127.0.0.1:9400') })
     .optional()
