@@ -7,6 +7,7 @@ import { copy, equal } from '../wire/bytes.js';
 import * as ethernet from '../wire/ethernet.js';
 import { bridgeInput, flood } from './bridge.js';
 import type { Datapath } from './datapath.js';
+import { ANSWER, STEP } from './tracer.js';
 import { answer } from './vif-output.js';
 import { copyToAgent, toAgent } from './trap.js';
 
@@ -29,8 +30,10 @@ function arpRequest(dp: Datapath, vif: Vif): void {
   const vrf = dp.tables.vrfs[vif.vrf];
   if (!vrf) return dp.drop('invalidIf');
   const route = vrf.inet.lookup(b, p.l3At + arp.TARGET_IP);
+  dp.tracer?.step(STEP.route, route.record.length, route.nexthop, p.l3At + arp.TARGET_IP - p.at, route.flags);
   const sender = arp.senderIp(b, p.l3At);
   if (sender === 0 || sender === arp.targetIp(b, p.l3At)) {
+    dp.tracer?.step(STEP.neighbour, ANSWER.announcement);
     if ((route.flags & ROUTE_FLAG.trap) !== 0) copyToAgent(dp, vif, PUNT.arp);
     return flood(dp, vif);
   }
@@ -55,14 +58,17 @@ export function answeringMac(
   if ((route.flags & ROUTE_FLAG.proxy) !== 0) {
     if (route.stitchedMac) {
       dp.vrfStat(VRF_STAT.arpVirtualStitchs);
+      dp.tracer?.step(STEP.neighbour, ANSWER.stitched);
       return route.stitchedMac;
     }
     if ((route.flags & ROUTE_FLAG.flood) === 0) {
       dp.vrfStat(VRF_STAT.arpVirtualProxys);
+      dp.tracer?.step(STEP.neighbour, ANSWER.gateway);
       return vif.mac;
     }
   }
   dp.vrfStat(VRF_STAT.arpVirtualFloods);
+  dp.tracer?.step(STEP.neighbour, ANSWER.owner);
   return null;
 }
 

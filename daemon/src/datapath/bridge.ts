@@ -6,6 +6,7 @@ import type { Datapath } from './datapath.js';
 import { clampMss, OVERLAY_BRIDGED } from './mss.js';
 import { toNexthop } from './nexthop.js';
 import { routeInput } from './route.js';
+import { STEP } from './tracer.js';
 
 /** Bridges the frame in hand by its destination MAC, or passes it to routing when it is for the gateway. */
 export function bridgeInput(dp: Datapath, vif: Vif): void {
@@ -18,6 +19,7 @@ export function bridgeInput(dp: Datapath, vif: Vif): void {
 
   const slot = tables.bridge.find(vif.vrf, b, p.at + ethernet.DST);
   const nexthop = slot < 0 ? undefined : tables.nexthops.get(tables.bridge.nexthop(slot));
+  dp.tracer?.step(STEP.bridge, vif.vrf, slot, nexthop === undefined ? -1 : nexthop.id, 0);
   if (nexthop?.type === NH_TYPE.l2Receive) {
     countHit(dp, slot);
     dp.vrfStat(VRF_STAT.l2Receives);
@@ -46,6 +48,7 @@ export function flood(dp: Datapath, vif: Vif): void {
   const { tables } = dp;
   const slot = tables.bridge.find(vif.mcastVrf, ethernet.BROADCAST, 0);
   const nexthop = slot < 0 ? undefined : tables.nexthops.get(tables.bridge.nexthop(slot));
+  dp.tracer?.step(STEP.bridge, vif.mcastVrf, slot, nexthop === undefined ? -1 : nexthop.id, 1);
   if (!nexthop) return dp.drop('l2NoRoute');
   countHit(dp, slot);
   toNexthop(dp, nexthop);

@@ -5,6 +5,7 @@ import { Packet } from '../packet/packet.js';
 import { type Counters, HEADER, type VRF_STAT, type VrfStat } from '../tables/counters.js';
 import type { Tables } from '../tables/tables.js';
 import { Segmenter } from './offload.js';
+import { STEP, type Tracer } from './tracer.js';
 import { settle } from './vif-output.js';
 import { vifInput } from './vif-input.js';
 
@@ -29,6 +30,8 @@ export class Datapath {
   /** The arena, seen as bytes. */
   readonly b: Uint8Array;
   readonly segmenter = new Segmenter();
+  /** Writes down what happens to packets; null: nobody wants to know. */
+  tracer: Tracer | null = null;
   /** Frames waiting in io.tx. */
   queued = 0;
   /** Whether frames were put into the ring to the agent since the loop last looked. */
@@ -69,6 +72,7 @@ export class Datapath {
       this.flush();
       throw error;
     }
+    this.tracer?.end();
     return this.queued;
   }
 
@@ -108,6 +112,7 @@ export class Datapath {
   /** The frame in hand ends here, counted. */
   drop(reason: DropReason): void {
     this.counters.drop(this.p.vif, DROP[reason], this.p.packets);
+    this.tracer?.step(STEP.drop, DROP[reason], this.p.packets);
   }
 
   /** The frame in hand was answered: it is neither sent nor dropped. */

@@ -21,5 +21,7 @@ export function inject(dp: Datapath, made: RingFrame): void {
   p.end = p.at + length;
   p.vrf = out.vrf;
   b.set(made.frame, p.at);
+  dp.tracer?.begin(out.id);
   output(dp, out);
+  dp.tracer?.end();
 }

@@ -10,6 +10,7 @@ import { answeringMac } from './arp.js';
 import { bridgeInput, flood } from './bridge.js';
 import type { Datapath } from './datapath.js';
 import { copyToAgent, toAgent } from './trap.js';
+import { ANSWER, STEP } from './tracer.js';
 import { answer } from './vif-output.js';
 
 /**
@@ -46,8 +47,10 @@ function solicitation(dp: Datapath, vif: Vif): void {
   const targetAt = p.l4At + nd.TARGET;
   if (!vrf || !isSound(dp) || b[targetAt] === 0xff) return dp.drop('invalidArp');
   const route = vrf.inet6.lookup(b, targetAt);
+  dp.tracer?.step(STEP.route, route.record.length, route.nexthop, targetAt - p.at, route.flags);
   const sourceAt = p.l3At + ipv6.SRC;
   if (ipv6.isUnspecified(b, sourceAt) || equal(b, sourceAt, b, targetAt, 16)) {
+    dp.tracer?.step(STEP.neighbour, ANSWER.announcement);
     if ((route.flags & ROUTE_FLAG.trap) !== 0) copyToAgent(dp, vif, PUNT.arp);
     return flood(dp, vif);
   }

@@ -5,11 +5,13 @@ import { NH_TYPE, VIF_ID } from '../tables/records.js';
 import { put16 } from '../wire/bytes.js';
 import * as ethernet from '../wire/ethernet.js';
 import type { Datapath } from './datapath.js';
+import { STEP } from './tracer.js';
 import { toAgent } from './trap.js';
 import { output } from './vif-output.js';
 
 /** Does with the frame in hand what its nexthop says. */
 export function toNexthop(dp: Datapath, nexthop: Nexthop): void {
+  dp.tracer?.step(STEP.nexthop, nexthop.id);
   switch (nexthop.type) {
     case NH_TYPE.encap:
       return encap(dp, nexthop);
@@ -68,6 +70,7 @@ function sendToMembers(dp: Datapath, composite: Nexthop, sent: number): number {
     const member = tables.nexthops.get(composite.members[i]);
     if (!member) continue;
     if (member.type === NH_TYPE.composite) {
+      dp.tracer?.step(STEP.nexthop, member.id);
       dp.vrfStat(VRF_STAT.encapComposites);
       count = sendToMembers(dp, member, count);
       continue;

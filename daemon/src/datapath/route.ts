@@ -7,6 +7,7 @@ import * as ipv6 from '../wire/ipv6.js';
 import type { Datapath } from './datapath.js';
 import { clampMss, OVERLAY_ROUTED } from './mss.js';
 import { toNexthop } from './nexthop.js';
+import { STEP } from './tracer.js';
 import { trapZeroTtl } from './trap.js';
 
 /** Routes the packet in hand by the longest match of its destination in the interface's VRF. */
@@ -19,7 +20,9 @@ export function routeInput(dp: Datapath, vif: Vif): void {
   if (p.protocol < 0) return dp.drop('invalidPacket');
   if (v4 && !ipv4.checksumOk(b, p.l3At)) return dp.drop('checksum');
 
-  const route = v4 ? vrf.inet.lookup(b, p.l3At + ipv4.DST) : vrf.inet6.lookup(b, p.l3At + ipv6.DST);
+  const addressAt = p.l3At + (v4 ? ipv4.DST : ipv6.DST);
+  const route = v4 ? vrf.inet.lookup(b, addressAt) : vrf.inet6.lookup(b, addressAt);
+  dp.tracer?.step(STEP.route, route.record.length, route.nexthop, addressAt - p.at, route.flags);
   const nexthop = tables.nexthops.get(route.nexthop);
   if (!nexthop) return dp.drop('invalidNh');
   if (!isForAgent(nexthop)) {

@@ -8,6 +8,7 @@ import * as ethernet from '../wire/ethernet.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as udp from '../wire/udp.js';
 import type { Datapath } from './datapath.js';
+import { STEP } from './tracer.js';
 
 const DHCP_CLIENT = 68;
 const DHCPV6_CLIENT = 546;
@@ -27,13 +28,15 @@ export function trapDhcp(dp: Datapath, vif: Vif): boolean {
 }
 
 /** The frame in hand goes to the agent, as if sent out of its interface (pkt0), and is gone. */
-export function toAgent(dp: Datapath, vif: Vif, command: number): void {
+export function toAgent(dp: Datapath, vif: Vif, command: number, copied = 0): void {
   const { p, counters } = dp;
   if (!dp.tables.vifs.get(VIF_ID.agent)) return dp.drop('trapNoIf');
   const length = p.end - p.at;
   if (!takeToken(dp, vif) || length > RING_FRAME || !dp.toAgent.put(dp.b, p.at, length, vif.id, command)) {
+    dp.tracer?.step(STEP.agent, command, DROP.ifTxDiscard, copied);
     return counters.drop(vif.id, DROP.ifTxDiscard, p.packets);
   }
+  dp.tracer?.step(STEP.agent, command, -1, copied);
   dp.punted = true;
   const word = counters.vifAt(VIF_ID.agent);
   counters.words[word + VIF.txPackets] += p.packets;
@@ -43,7 +46,7 @@ export function toAgent(dp: Datapath, vif: Vif, command: number): void {
 /** A copy of the frame in hand goes to the agent; the frame itself goes on. */
 export function copyToAgent(dp: Datapath, vif: Vif, command: number): void {
   dp.counters.words[HEADER.copied] += dp.p.packets;
-  toAgent(dp, vif, command);
+  toAgent(dp, vif, command, 1);
 }
 
 /** Takes one token of the interface's bucket; false when it is empty. */

@@ -40,6 +40,7 @@ export function vifInput(dp: Datapath, port: number, at: number, length: number)
   counters.words[word + VIF.rxPackets] += p.packets;
   counters.words[word + VIF.rxBytes] += p.bytes;
 
+  dp.tracer?.begin(-1);
   if (!parseEthernet(dp)) return dp.drop('pull');
   if (!sound) return dp.drop('invalidPacket');
 

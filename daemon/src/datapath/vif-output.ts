@@ -6,6 +6,7 @@ import type { Vif } from '../tables/vif.js';
 import * as ethernet from '../wire/ethernet.js';
 import type { Datapath } from './datapath.js';
 import { completeChecksum, isPlain, isSuperFrame } from './offload.js';
+import { STEP } from './tracer.js';
 
 /** errno of a device that is down or gone; any other refusal is a full queue or an overlong frame. */
 const DOWN: ReadonlySet<number> = new Set([
@@ -26,6 +27,7 @@ export function output(dp: Datapath, out: Vif): void {
 function outputSegments(dp: Datapath, out: Vif): void {
   const { p, b, segmenter } = dp;
   if (!segmenter.begin(b, p.at, p.end - p.at, p.at - VNET_LEN)) return dp.drop('invalidPacket');
+  dp.tracer?.step(STEP.segments, out.id);
   while (segmenter.more) {
     const at = dp.scratch(segmenter.frameLength);
     const length = segmenter.next(at);
@@ -45,6 +47,7 @@ function enqueue(dp: Datapath, out: Vif, at: number, length: number, packets: nu
   dp.counters.words[word + VIF.txPackets] += packets;
   dp.counters.words[word + VIF.txBytes] += bytes;
   if (packets > 1) dp.counters.words[word + VIF.txSuperFrames]++;
+  dp.tracer?.step(STEP.output, out.id, length, packets);
 }
 
 /**
@@ -54,12 +57,14 @@ function enqueue(dp: Datapath, out: Vif, at: number, length: number, packets: nu
 export function answer(dp: Datapath, vif: Vif): void {
   const { p, b, tables, counters } = dp;
   dp.consume();
+  dp.tracer?.step(STEP.answer);
   counters.words[HEADER.generated]++;
   p.packets = 1;
   p.bytes = p.end - p.at;
   if ((vif.flags & VIF_FLAG.l2) === 0) return output(dp, vif);
   const slot = tables.bridge.find(vif.vrf, b, p.at + ethernet.DST);
   const oif = slot < 0 ? undefined : tables.nexthops.get(tables.bridge.nexthop(slot))?.oif;
+  dp.tracer?.step(STEP.bridge, vif.vrf, slot, slot < 0 ? -1 : tables.bridge.nexthop(slot), 0);
   const out = oif === undefined ? undefined : tables.vifs.get(oif);
   if (out) output(dp, out);
   else dp.drop('l2NoRoute');

@@ -18,7 +18,7 @@ const PROTOCOL = 2;
 const ADDRESS_LENGTHS = 4;
 const OPERATION = 6;
 const SENDER_MAC = 8;
-const SENDER_IP = 14;
+export const SENDER_IP = 14;
 const TARGET_MAC = 18;
 export const TARGET_IP = 24;
 
