@@ -60,7 +60,15 @@ function network(name: string, revision: number, mtu: number): StoredObject<'Vir
     revision,
     uuid: '00000000-0000-5000-8000-000000000000',
     metadata: { domain: 'd', project: 'p', name, labels: {} },
-    spec: { forwardingMode: 'l3', subnets: [], floodUnknownUnicast: false, mtu },
+    spec: {
+      forwardingMode: 'l3',
+      subnets: [],
+      floodUnknownUnicast: false,
+      mtu,
+      policies: [],
+      rpf: 'enable',
+      portSecurity: true,
+    },
     status: { networkId: 1 },
   };
 }

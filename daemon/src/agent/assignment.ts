@@ -32,7 +32,8 @@ export function booksOf(draft: Draft): string[] {
  */
 export function assignNetworkIds(draft: Draft, books: Books): ReadonlyMap<string, number> {
   const wanted = [...draft.networks.values()].filter((network) => network.isWanted);
-  const holders = heldByOthers(books.get(NETWORK_IDS), [...wanted, ...draft.gone]);
+  const gone = draft.gone.filter(({ kind }) => kind === 'VirtualNetwork');
+  const holders = heldByOthers(books.get(NETWORK_IDS), [...wanted, ...gone]);
   const ids = new Map<string, number>();
   const take = ({ name }: Network, id: number): void => {
     holders.set(String(id), name);
@@ -112,7 +113,7 @@ class Ledger {
   constructor(draft: Draft, network: Network, books: Books, touched: readonly Interface[]) {
     this.#network = network;
     this.#plans = network.spec.subnets.map(addressPlan);
-    const moving = [...touched, ...draft.gone];
+    const moving = [...touched, ...draft.gone.filter(({ kind }) => kind === 'VirtualMachineInterface')];
     this.#holders = new Map(
       network.spec.subnets.flatMap(({ prefix }) => [
         ...heldByOthers(books.get(addressBook(network.name, prefix)), moving),

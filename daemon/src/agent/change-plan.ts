@@ -62,7 +62,9 @@ function stepsOf(draft: Draft, books: Books): Step[] {
   const ids = assignNetworkIds(draft, books);
   const addresses = assignAddresses(draft, books);
   const networks = [...draft.networks.values()].filter((network) => network.isWanted);
+  const rules = [...draft.policies.values(), ...draft.groups.values()].filter((object) => object.isWanted);
   return [
+    ...rules.map((object) => ({ object: stored(object, {}), before: object.before })),
     ...networks.map((network) => ({
       object: stored(network, { networkId: ids.get(network.name) }),
       before: network.before,
@@ -98,6 +100,7 @@ function reservations(
   const all = objects.flatMap((object): Reservation[] => {
     const owner = object.name;
     if (object.kind === 'VirtualNetwork') return [{ book: NETWORK_IDS, entry: String(object.status.networkId), owner }];
+    if (object.kind !== 'VirtualMachineInterface') return [];
     const network = object.spec.virtualNetwork;
     const subnets = specOf(network)?.subnets ?? [];
     const plans = subnets.map(addressPlan);

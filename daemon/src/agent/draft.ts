@@ -15,6 +15,8 @@ export type DraftObject<K extends Kind = Kind> = { [P in K]: DraftObjectOf<P> }[
 
 /** The configuration as it would be after a change, before addresses and numbers are given. */
 export interface Draft {
+  readonly policies: ReadonlyMap<string, DraftObject<'NetworkPolicy'>>;
+  readonly groups: ReadonlyMap<string, DraftObject<'SecurityGroup'>>;
   readonly networks: ReadonlyMap<string, DraftObject<'VirtualNetwork'>>;
   readonly interfaces: ReadonlyMap<string, DraftObject<'VirtualMachineInterface'>>;
   /** Objects of the documents, in their order. */
@@ -43,12 +45,8 @@ export function draftOf(present: Present, request: ChangeRequest, host: string):
   const gone = goneOf(present, request, stays);
   const goneKeys = new Set(gone.map(key));
 
-  const networks = new Map<string, DraftObject<'VirtualNetwork'>>();
-  const interfaces = new Map<string, DraftObject<'VirtualMachineInterface'>>();
-  const put = (object: DraftObject): void => {
-    if (object.kind === 'VirtualNetwork') networks.set(object.name, object);
-    else interfaces.set(object.name, object);
-  };
+  const objects = new Map<string, DraftObject>();
+  const put = (object: DraftObject): void => void objects.set(key(object), object);
   for (const document of request.documents) put(settled(document, present, host));
   for (const kind of KINDS) {
     for (const object of present.list(kind)) {
@@ -56,9 +54,20 @@ export function draftOf(present: Present, request: ChangeRequest, host: string):
         put({ ...object, before: object, isWanted: false } as DraftObject);
     }
   }
-  const draft = { networks, interfaces, wanted, gone };
-  checkReferences(draft);
-  return draft;
+  checkReferences(objects, gone);
+  return {
+    policies: ofKind(objects, 'NetworkPolicy'),
+    groups: ofKind(objects, 'SecurityGroup'),
+    networks: ofKind(objects, 'VirtualNetwork'),
+    interfaces: ofKind(objects, 'VirtualMachineInterface'),
+    wanted,
+    gone,
+  };
+}
+
+function ofKind<K extends Kind>(objects: ReadonlyMap<string, DraftObject>, kind: K): Map<string, DraftObject<K>> {
+  const found = [...objects.values()].filter((object) => object.kind === kind) as DraftObject<K>[];
+  return new Map(found.map((object) => [object.name, object]));
 }
 
 /** Kind and name in one word. */
@@ -103,8 +112,8 @@ function settled(document: Resource, present: Present, host: string): DraftObjec
   if (before !== undefined) refuseChange({ kind, name }, 'metadata.uuid', before.uuid, uuid);
 
   const common = { name, uuid, metadata, isWanted: true };
-  if (document.kind === 'VirtualNetwork') {
-    return { ...common, kind: document.kind, spec: document.spec, before: present.get(document.kind, name) };
+  if (document.kind !== 'VirtualMachineInterface') {
+    return { ...common, kind, spec: document.spec, before } as DraftObject;
   }
   const old = present.get(document.kind, name);
   if (old !== undefined) {
@@ -124,22 +133,52 @@ function refuseChange(ref: ObjectRef, path: string, from: string, to: string): v
   );
 }
 
-function checkReferences({ networks, interfaces, gone }: Draft): void {
-  for (const { kind, name } of gone) {
-    if (kind !== 'VirtualNetwork') continue;
-    const users = [...interfaces.values()].filter(({ spec }) => spec.virtualNetwork === name);
-    if (users.length > 0) {
-      throw new RefusedError(
-        'inUse',
-        `${subject({ kind, name })} is still used by ${listed(users)}; delete what uses it first`,
-      );
-    }
+function checkReferences(objects: ReadonlyMap<string, DraftObject>, gone: readonly StoredObject[]): void {
+  const users = new Map<string, DraftObject[]>(gone.map((object) => [key(object), []]));
+  for (const object of objects.values()) {
+    for (const { ref } of referencesOf(object)) users.get(key(ref))?.push(object);
   }
-  for (const port of interfaces.values()) {
-    const network = port.spec.virtualNetwork;
-    if (!port.isWanted || networks.has(network)) continue;
-    const problem = `${subject({ kind: 'VirtualNetwork', name: network })} does not exist; apply it first, or in the same file`;
-    throw RefusedError.field('notFound', subject(port), 'spec.virtualNetwork', problem);
+  for (const ref of gone) {
+    const still = users.get(key(ref)) ?? [];
+    if (still.length === 0) continue;
+    throw new RefusedError('inUse', `${subject(ref)} is still used by ${listed(still)}; delete what uses it first`);
+  }
+  for (const object of objects.values()) {
+    if (!object.isWanted) continue;
+    const missing = referencesOf(object).find(({ ref }) => !objects.has(key(ref)));
+    if (missing === undefined) continue;
+    const problem = `${subject(missing.ref)} does not exist; apply it first, or in the same file`;
+    throw RefusedError.field('notFound', subject(object), missing.path, problem);
+  }
+}
+
+/** What an object cannot be without, and the field that says so. Networks that a policy names need not exist. */
+function referencesOf(object: DraftObject): { readonly ref: ObjectRef; readonly path: string }[] {
+  const { name } = object;
+  switch (object.kind) {
+    case 'NetworkPolicy':
+      return [];
+    case 'SecurityGroup':
+      return (['ingress', 'egress'] as const).flatMap((side) =>
+        object.spec[side].flatMap(({ remoteGroup }, i) =>
+          remoteGroup === undefined || remoteGroup === name
+            ? []
+            : [{ ref: { kind: 'SecurityGroup', name: remoteGroup }, path: `spec.${side}[${i}].remoteGroup` } as const],
+        ),
+      );
+    case 'VirtualNetwork':
+      return object.spec.policies.map((policy, i) => ({
+        ref: { kind: 'NetworkPolicy', name: policy },
+        path: `spec.policies[${i}]`,
+      }));
+    case 'VirtualMachineInterface':
+      return [
+        { ref: { kind: 'VirtualNetwork', name: object.spec.virtualNetwork }, path: 'spec.virtualNetwork' },
+        ...object.spec.securityGroups.map((group, i) => ({
+          ref: { kind: 'SecurityGroup', name: group } as const,
+          path: `spec.securityGroups[${i}]`,
+        })),
+      ];
   }
 }
 

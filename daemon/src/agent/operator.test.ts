@@ -62,7 +62,13 @@ test('documents in any order become objects with numbers, addresses, MAC and dev
         labels: {},
         uuid: 'f8659136-1178-4a5c-9d3e-0c1b2a394857',
       },
-      spec: { virtualNetwork: `${SCOPE}:blue`, host: 'h1', attach: { type: 'tap', offloads: true } },
+      spec: {
+        virtualNetwork: `${SCOPE}:blue`,
+        host: 'h1',
+        attach: { type: 'tap', offloads: true },
+        securityGroups: [],
+        packetMode: false,
+      },
       status: { device: 'tapf8659136-11', mac: '02:f8:65:91:36:11', addresses: ['5.5.5.3'] },
     },
   ]);
@@ -159,6 +165,64 @@ test('a network in use is not deleted, and its users are named', async (t) => {
     code: 'notFound',
     message: 'VirtualNetwork/blue does not exist',
   });
+});
+
+const policy = (name: string, spec: unknown = {}) => ({
+  apiVersion: 'vrouter/v1',
+  kind: 'NetworkPolicy',
+  metadata: { name },
+  spec,
+});
+const group = (name: string, spec: unknown = {}) => ({ ...policy(name, spec), kind: 'SecurityGroup' });
+
+test('policies and security groups are applied and deleted with what uses them, in any order', async (t) => {
+  const { apply, operator } = setUp();
+  const documents = [
+    port('vm1', { securityGroups: ['web'] }),
+    network('blue', { subnets: [{ prefix: '5.5.5.0/24' }], policies: ['open'] }),
+    group('web', { ingress: [{ remoteGroup: 'db' }] }),
+    group('db', { ingress: [{ remoteGroup: 'web' }, { remoteGroup: 'self' }] }),
+    policy('open', { rules: [{ source: { virtualNetwork: 'not-there' } }] }),
+  ];
+  t.true((await apply(...documents)).every((line) => line.endsWith(' created')));
+  t.true((await apply(...operator.objects())).every((line) => line.endsWith(' unchanged')));
+  t.is((await operator.remove(documents)).length, 5);
+  t.deepEqual(operator.objects(), []);
+});
+
+test('a policy or group that is not there is refused, and one in use is not deleted', async (t) => {
+  const { apply, refusal, operator } = setUp();
+  const blue = { subnets: [{ prefix: '5.5.5.0/24' }] };
+  t.is(
+    await refusal(network('blue', { ...blue, policies: ['open'] })),
+    'VirtualNetwork/blue: spec.policies[0]: NetworkPolicy/open does not exist; apply it first, or in the same file',
+  );
+  t.is(
+    await refusal(network('blue'), port('vm1', { securityGroups: ['web'] })),
+    'VirtualMachineInterface/vm1: spec.securityGroups[0]: SecurityGroup/web does not exist; apply it first, or in the same file',
+  );
+  t.is(
+    await refusal(group('web', { egress: [{}, { remoteGroup: 'db' }] })),
+    'SecurityGroup/web: spec.egress[1].remoteGroup: SecurityGroup/db does not exist; apply it first, or in the same file',
+  );
+  await apply(policy('open'), group('web'), network('blue', { ...blue, policies: ['open'] }));
+  await apply(port('vm1', { securityGroups: ['web'] }), group('db', { ingress: [{ remoteGroup: 'web' }] }));
+  await t.throwsAsync(operator.remove([policy('open')]), {
+    message: 'NetworkPolicy/open is still used by VirtualNetwork/blue; delete what uses it first',
+  });
+  await t.throwsAsync(operator.remove([group('web')]), {
+    message:
+      'SecurityGroup/web is still used by SecurityGroup/db, VirtualMachineInterface/vm1; delete what uses it first',
+  });
+  await operator.remove([group('db'), port('vm1')]);
+  t.is((await operator.remove([group('web')])).length, 1);
+});
+
+test('a policy that goes leaves the number of the network of its name alone', async (t) => {
+  const { apply, operator, networkId } = setUp();
+  await apply(policy('blue'), network('blue'));
+  await operator.apply([network('blue'), network('green', { subnets: [] })], { dryRun: false, prune: true });
+  t.deepEqual([networkId('blue'), networkId('green')], [1, 2]);
 });
 
 test('one of each family is given, of the first subnet with room; an explicit list is taken as it is', async (t) => {

@@ -84,10 +84,9 @@ export class Realiser {
     if (change.kind === 'VirtualNetwork') {
       if (change.op === 'set') this.#networks.set(change.name, change.object as NetworkObject);
       else this.#networks.delete(change.name);
-    } else if (change.op === 'set') {
-      this.#interfaces.set(change.name, change.object as InterfaceObject);
-    } else {
-      this.#interfaces.delete(change.name);
+    } else if (change.kind === 'VirtualMachineInterface') {
+      if (change.op === 'set') this.#interfaces.set(change.name, change.object as InterfaceObject);
+      else this.#interfaces.delete(change.name);
     }
     this.schedule();
   }

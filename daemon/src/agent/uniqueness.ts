@@ -28,8 +28,9 @@ export function checkUniqueness(draft: Draft, decided: (port: Interface) => Deci
     if (!port.isWanted || decided(port).mac !== GATEWAY_MAC) continue;
     throw RefusedError.field('invalid', subject(port), 'spec.mac', `"${GATEWAY_MAC}" is the gateway's; use another`);
   }
-  refuseShared([...draft.networks.values()], UUID);
-  refuseShared(ports, UUID);
+  for (const kind of [draft.policies, draft.groups, draft.networks, draft.interfaces]) {
+    refuseShared<DraftObject>([...kind.values()], UUID);
+  }
   for (const claim of interfaceClaims(decided)) refuseShared(ports, claim);
 }
 

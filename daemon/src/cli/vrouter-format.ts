@@ -37,10 +37,20 @@ type Column<K extends Kind> = readonly [string, (object: Shown<K>) => string | n
 
 /** What `get` shows of each kind behind the name: titles and cells. */
 const COLUMNS: { readonly [K in Kind]: readonly Column<K>[] } = {
+  NetworkPolicy: [
+    ['RULES', ({ spec }) => spec.rules.length],
+    ['PASS', ({ spec }) => spec.rules.filter(({ action }) => action === 'pass').length],
+    ['DENY', ({ spec }) => spec.rules.filter(({ action }) => action === 'deny').length],
+  ],
+  SecurityGroup: [
+    ['INGRESS', ({ spec }) => spec.ingress.length],
+    ['EGRESS', ({ spec }) => spec.egress.length],
+  ],
   VirtualNetwork: [
     ['ID', ({ status }) => status.networkId],
     ['MODE', ({ spec }) => spec.forwardingMode],
     ['SUBNETS', ({ spec }) => spec.subnets.map(({ prefix }) => prefix).join(',')],
+    ['POLICIES', ({ spec }) => spec.policies.map((name) => short('NetworkPolicy', name)).join(',')],
   ],
   VirtualMachineInterface: [
     ['NETWORK', ({ spec }) => short('VirtualNetwork', spec.virtualNetwork)],

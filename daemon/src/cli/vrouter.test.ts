@@ -147,6 +147,9 @@ test('kinds have plural, lower-case and short forms', (t) => {
     t.like(parseArgs(['get', kind]), { kind: 'VirtualMachineInterface' });
   }
   t.like(parseArgs(['delete', 'vns', 'blue']), { object: { kind: 'VirtualNetwork', name: 'blue' } });
+  for (const kind of ['np', 'NPs', 'networkpolicies', 'network-policy'])
+    t.like(parseArgs(['get', kind]), { kind: 'NetworkPolicy' });
+  t.like(parseArgs(['get', 'sg', 'web']), { kind: 'SecurityGroup', name: 'web' });
 });
 
 const metadata = { domain: 'default-domain', project: 'default-project', labels: {} };
@@ -154,7 +157,7 @@ const network = {
   apiVersion: 'vrouter/v1',
   kind: 'VirtualNetwork',
   metadata: { ...metadata, name: 'blue' },
-  spec: { forwardingMode: 'l2_l3', subnets: [{ prefix: '5.5.5.0/24' }, { prefix: 'fd00::/64' }] },
+  spec: { forwardingMode: 'l2_l3', subnets: [{ prefix: '5.5.5.0/24' }, { prefix: 'fd00::/64' }], policies: [] },
   status: { networkId: 4 },
 };
 const guest = {
@@ -195,8 +198,8 @@ test('an interface that is not active says why, and what is not known is a dash'
 test('get all shows a table for each kind there is something of', async (t) => {
   t.is(
     await vrouter.run(['get', 'all'], surroundings(stored)),
-    `NAME                 ID  MODE   SUBNETS
-VirtualNetwork/blue  4   l2_l3  5.5.5.0/24,fd00::/64
+    `NAME                 ID  MODE   SUBNETS               POLICIES
+VirtualNetwork/blue  4   l2_l3  5.5.5.0/24,fd00::/64  -
 
 NAME                                            NETWORK  HOST       VIF  DEVICE          MAC                ADDRESSES  STATE
 VirtualMachineInterface/default-domain:lab:vm1  blue     server-4c  3    tapaaf088f0-65  02:aa:f0:88:f0:65  5.5.5.3    active
@@ -207,7 +210,7 @@ VirtualMachineInterface/default-domain:lab:vm1  blue     server-4c  3    tapaaf0
 
 test('a kind there is nothing of shows its titles', async (t) => {
   const none = surroundings({ objects: () => Promise.resolve([]) });
-  t.is(await vrouter.run(['get', 'vn'], none), 'NAME  ID  MODE  SUBNETS\n');
+  t.is(await vrouter.run(['get', 'vn'], none), 'NAME  ID  MODE  SUBNETS  POLICIES\n');
   t.is(await vrouter.run(['get', 'vn', '-o', 'yaml'], none), '');
   t.is(await vrouter.run(['get', 'vn', '-o', 'json'], none), '[]\n');
 });

@@ -1,4 +1,4 @@
-import type { ObjectRef } from './schema.js';
+import { type ObjectRef, withDefaults } from './schema.js';
 import type { StoredObject, Transaction } from './store.js';
 
 /** Entries the log keeps at least. Who is further behind reads everything anew. */
@@ -79,7 +79,8 @@ function storedText({ revision, uuid, metadata, spec, status }: StoredObject): s
   return JSON.stringify({ revision, uuid, metadata, spec, status });
 }
 
-/** Reads that value back. */
+/** Reads that value back; what an earlier version wrote gets the fields that are new since. */
 export function storedObject({ kind, name }: ObjectRef, text: string): StoredObject {
-  return { kind, name, ...(JSON.parse(text) as object) } as StoredObject;
+  const value = JSON.parse(text) as Omit<StoredObject, 'kind' | 'name'>;
+  return { kind, name, ...value, spec: withDefaults(kind, value.spec) } as StoredObject;
 }

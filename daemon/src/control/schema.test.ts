@@ -42,6 +42,9 @@ test('a network gets its defaults and canonical text', (t) => {
     spec: {
       forwardingMode: 'l2_l3',
       floodUnknownUnicast: false,
+      policies: [],
+      rpf: 'enable',
+      portSecurity: true,
       subnets: [
         { ...subnet, prefix: 'fd00:5::/64', gateway: 'fd00:5::1', dnsServers: ['fd00::53'] },
         {
@@ -75,6 +78,8 @@ test('an interface gets its defaults, and its reference the scope of the documen
       mac: '02:0a:0b:00:00:01',
       addresses: ['fd00::'],
       attach: { type: 'tap', offloads: true },
+      securityGroups: [],
+      packetMode: false,
     },
   });
 });
@@ -84,6 +89,8 @@ test('a namespace port gets its defaults', (t) => {
   t.deepEqual(spec, {
     virtualNetwork: 'd:p:blue',
     attach: { type: 'netns', netns: 'guest1', ifName: 'eth0', port: 'veth', configure: true, offloads: true },
+    securityGroups: [],
+    packetMode: false,
   });
 });
 
@@ -107,10 +114,13 @@ test('every refusal is one line with object, path, value and what to write', (t)
   const cases: [unknown, string][] = [
     [null, 'document 1: is not a resource; write apiVersion, kind, metadata and spec'],
     [[], 'document 1: is not a resource; write apiVersion, kind, metadata and spec'],
-    [{}, 'document 1: kind: is missing; use one of VirtualNetwork, VirtualMachineInterface'],
+    [
+      {},
+      'document 1: kind: is missing; use one of NetworkPolicy, SecurityGroup, VirtualNetwork, VirtualMachineInterface',
+    ],
     [
       { kind: 'Network' },
-      'document 1: kind: "Network" is not a kind; use one of VirtualNetwork, VirtualMachineInterface',
+      'document 1: kind: "Network" is not a kind; use one of NetworkPolicy, SecurityGroup, VirtualNetwork, VirtualMachineInterface',
     ],
     [{ kind: 'VirtualNetwork', metadata: 5 }, 'document 1 (VirtualNetwork): apiVersion: is missing'],
     [

@@ -2,7 +2,9 @@ import * as z from 'zod';
 import { explain } from './explain.js';
 import { namePart, reference, uuid } from './fields.js';
 import { DEFAULT_SCOPE, fullName, splitName, type Scope } from './names.js';
+import { networkPolicySpec, type NetworkPolicySpec, type PolicyPeer } from './network-policy.js';
 import { RefusedError } from './refused.js';
+import { securityGroupSpec, type SecurityGroupRule, type SecurityGroupSpec } from './security-group.js';
 import { shown } from './shown.js';
 import {
   virtualMachineInterfaceSpec,
@@ -51,10 +53,34 @@ const document = <K extends string, S extends z.ZodType>(kind: K, spec: S) =>
 
 /** The validator of each kind. Objects of an earlier kind never refer to those of a later one. */
 export const VALIDATORS = {
-  VirtualNetwork: document('VirtualNetwork', virtualNetworkSpec),
+  NetworkPolicy: document('NetworkPolicy', networkPolicySpec).transform((given) => ({
+    ...given,
+    spec: {
+      rules: given.spec.rules.map((rule) => ({
+        ...rule,
+        source: resolvePeer(rule.source, given.metadata),
+        destination: resolvePeer(rule.destination, given.metadata),
+      })),
+    },
+  })),
+  SecurityGroup: document('SecurityGroup', securityGroupSpec).transform((given) => ({
+    ...given,
+    spec: {
+      ingress: given.spec.ingress.map((rule) => resolveGroup(rule, given.metadata)),
+      egress: given.spec.egress.map((rule) => resolveGroup(rule, given.metadata)),
+    },
+  })),
+  VirtualNetwork: document('VirtualNetwork', virtualNetworkSpec).transform((given) => ({
+    ...given,
+    spec: { ...given.spec, policies: resolveAll(given.spec.policies, given.metadata) },
+  })),
   VirtualMachineInterface: document('VirtualMachineInterface', virtualMachineInterfaceSpec).transform((given) => ({
     ...given,
-    spec: { ...given.spec, virtualNetwork: resolve(given.spec.virtualNetwork, given.metadata) },
+    spec: {
+      ...given.spec,
+      virtualNetwork: resolve(given.spec.virtualNetwork, given.metadata),
+      securityGroups: resolveAll(given.spec.securityGroups, given.metadata),
+    },
   })),
 } as const;
 
@@ -63,6 +89,8 @@ export const KINDS = Object.keys(VALIDATORS) as readonly Kind[];
 
 /** What users want of an object of each kind. */
 export interface SpecOf {
+  readonly NetworkPolicy: NetworkPolicySpec;
+  readonly SecurityGroup: SecurityGroupSpec;
   readonly VirtualNetwork: VirtualNetworkSpec;
   readonly VirtualMachineInterface: VirtualMachineInterfaceSpec;
 }
@@ -79,6 +107,8 @@ export type Resource = { [K in Kind]: ResourceOf<K> }[Kind];
 
 /** What is decided when an object is applied, kept with it and never written by users. */
 export interface StatusOf {
+  readonly NetworkPolicy: Readonly<Record<string, never>>;
+  readonly SecurityGroup: Readonly<Record<string, never>>;
   readonly VirtualNetwork: VirtualNetworkStatus;
   readonly VirtualMachineInterface: VirtualMachineInterfaceStatus;
 }
@@ -149,4 +179,34 @@ function subjectOf(raw: unknown, kind: Kind, position: number): string {
 function resolve(text: string, scope: Scope): string {
   const parts = splitName(text, scope);
   return parts === undefined ? text : fullName(parts);
+}
+
+/** Each name once, in the order given. */
+function resolveAll(names: readonly string[], scope: Scope): string[] {
+  return [...new Set(names.map((name) => resolve(name, scope)))];
+}
+
+function resolvePeer(peer: PolicyPeer, scope: Scope): PolicyPeer {
+  const { virtualNetwork } = peer;
+  return virtualNetwork === undefined ? peer : { ...peer, virtualNetwork: resolve(virtualNetwork, scope) };
+}
+
+/** `self` is the group the rule is of. */
+function resolveGroup(rule: SecurityGroupRule, own: Metadata): SecurityGroupRule {
+  const { remoteGroup } = rule;
+  if (remoteGroup === undefined) return rule;
+  return { ...rule, remoteGroup: remoteGroup === 'self' ? fullName(own) : resolve(remoteGroup, own) };
+}
+
+/** Specs that leave everything to its default, for what an earlier version stored without a field there is now. */
+const DEFAULTS: { readonly [K in Kind]: Partial<SpecOf[K]> } = {
+  NetworkPolicy: networkPolicySpec.parse({}),
+  SecurityGroup: {},
+  VirtualNetwork: virtualNetworkSpec.parse({}),
+  VirtualMachineInterface: { securityGroups: [], packetMode: false },
+};
+
+/** A stored spec with the fields that were not there yet when it was stored. */
+export function withDefaults<K extends Kind>(kind: K, spec: SpecOf[K]): SpecOf[K] {
+  return { ...DEFAULTS[kind], ...spec };
 }

@@ -49,6 +49,14 @@ export const virtualMachineInterfaceSpec = z.strictObject({
     .optional()
     .describe('Default: one of each family, from the first subnet of the network with room'),
   hostName: dnsName.optional().describe('What DHCP tells the guest its name is'),
+  securityGroups: z.array(reference).default([]).describe('Names of security groups. None: everything may pass'),
+  packetMode: z.boolean().default(false).describe('Whether its packets are forwarded without flows, and so unfiltered'),
+  portSecurity: z.boolean().optional().describe('Default: what the network says'),
+  maxFlows: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('Most flow entries. Default, and 0: the default share of the flow table'),
 });
 
 /** What a user wants of an interface. Addresses, MAC and names are in canonical text. */

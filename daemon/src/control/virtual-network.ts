@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { address, dnsName, prefix } from './fields.js';
+import { address, dnsName, prefix, reference } from './fields.js';
 import { contains, formatPrefix, parseAddress, parsePrefix, type Prefix } from './prefix.js';
 
 /** Smallest and largest IP packet a network may be set to, bytes; IPv6 needs 1280 (RFC 8200 section 5). */
@@ -36,6 +36,18 @@ const networkFields = z.strictObject({
   vxlanId: z.int().min(1).max(VNI_MAX).optional().describe('Default: the smallest number no other network has'),
   floodUnknownUnicast: z.boolean().default(false),
   mtu: z.int().min(MTU.min).max(MTU.max).optional().describe('Largest IP packet, bytes'),
+  policies: z
+    .array(reference)
+    .default([])
+    .describe('Names of network policies, first come first. None: nothing is filtered'),
+  rpf: z
+    .enum(['enable', 'disable'])
+    .default('enable')
+    .describe('Whether packets must come from where the route to their source leads'),
+  portSecurity: z
+    .boolean()
+    .default(true)
+    .describe('Whether interfaces may only send from their own addresses, and their security groups apply'),
 });
 
 export const virtualNetworkSpec = networkFields.superRefine((given, context) => {
