@@ -18,6 +18,7 @@ export function parseEthernet(dp: Datapath): boolean {
   p.protocol = -1;
   p.l4At = 0;
   p.fragment = FRAGMENT.none;
+  p.isQuoting = false;
   return true;
 }
 

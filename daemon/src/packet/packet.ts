@@ -18,6 +18,8 @@ export class Packet {
   l4At = 0;
   /** One of FRAGMENT. */
   fragment = 0;
+  /** Whether the flow is that of the packet this one, an ICMP error, quotes: such a packet begins none. */
+  isQuoting = false;
   /** What the frame counts as: segments of a super-frame, bytes on the wire. */
   packets = 1;
   bytes = 0;

@@ -52,3 +52,11 @@ test('errors are those that quote a packet', (t) => {
     [3, 4, 5, 11, 12],
   );
 });
+
+test('requests and replies are echoes, nothing else is', (t) => {
+  const types = Array.from({ length: 256 }, (_, type) => type);
+  t.deepEqual(
+    types.filter((type) => icmp.isEcho(Uint8Array.of(type), 0)),
+    [0, 8],
+  );
+});

@@ -40,6 +40,8 @@ export const code = (b: Uint8Array, at: number): number => b[at + CODE];
 export const ident = (b: Uint8Array, at: number): number => get16(b, at + IDENT);
 /** Sequence number of an echo. */
 export const seq = (b: Uint8Array, at: number): number => get16(b, at + SEQ);
+/** Whether this is an echo, request or reply. */
+export const isEcho = (b: Uint8Array, at: number): boolean => b[at] === ECHO_REQUEST || b[at] === ECHO_REPLY;
 /** Whether this is an error message: about errors no error may be sent (RFC 1122 section 3.2.2). */
 export const isError = (b: Uint8Array, at: number): boolean =>
   (b[at] >= UNREACHABLE && b[at] <= REDIRECT) || (b[at] >= TIME_EXCEEDED && b[at] <= PARAMETER_PROBLEM);

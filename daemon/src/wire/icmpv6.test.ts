@@ -51,3 +51,11 @@ test('an error is written whole', (t) => {
   t.true(icmpv6.isError(b, 40));
   t.true(icmpv6.checksumOk(b, 0, 40, 48));
 });
+
+test('requests and replies are echoes, nothing else is', (t) => {
+  const types = Array.from({ length: 256 }, (_, type) => type);
+  t.deepEqual(
+    types.filter((type) => icmpv6.isEcho(Uint8Array.of(type), 0)),
+    [128, 129],
+  );
+});

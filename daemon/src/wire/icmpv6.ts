@@ -21,6 +21,7 @@ const SEQ = 6;
 export const UNREACHABLE = 1;
 export const TOO_BIG = 2;
 export const TIME_EXCEEDED = 3;
+export const PARAMETER_PROBLEM = 4;
 export const ECHO_REQUEST = 128;
 const ECHO_REPLY = 129;
 
@@ -37,6 +38,8 @@ export const code = (b: Uint8Array, at: number): number => b[at + CODE];
 export const ident = (b: Uint8Array, at: number): number => get16(b, at + IDENT);
 /** Sequence number of an echo. */
 export const seq = (b: Uint8Array, at: number): number => get16(b, at + SEQ);
+/** Whether this is an echo, request or reply. */
+export const isEcho = (b: Uint8Array, at: number): boolean => b[at] === ECHO_REQUEST || b[at] === ECHO_REPLY;
 /** Whether this is an error message: about errors no error may be sent (section 2.4). */
 export const isError = (b: Uint8Array, at: number): boolean => b[at] < 128;
 /** Whether the checksum of the message [at, end) in the packet at `ipAt` is right. */

@@ -1,0 +1,36 @@
+import { get32 } from '../wire/bytes.js';
+import * as icmp from '../wire/icmp.js';
+import * as icmpv6 from '../wire/icmpv6.js';
+import * as ipv4 from '../wire/ipv4.js';
+import * as ipv6 from '../wire/ipv6.js';
+import * as sctp from '../wire/sctp.js';
+
+/** Destination port of every ICMPv6 echo: the type of its answer. */
+const ECHO6_PORT = 129;
+/** Bytes TCP, UDP and SCTP begin with: source and destination port. */
+const PORTS_LEN = 4;
+
+/** Whether a protocol has ports, which the two directions of a session swap. What stands for ports elsewhere stays. */
+export const hasPorts = (protocol: number): boolean =>
+  protocol === ipv4.PROTOCOL_TCP || protocol === ipv4.PROTOCOL_UDP || protocol === sctp.PROTOCOL;
+
+/**
+ * Source port << 16 | destination port of the upper header of this protocol at `at`, 0..2^32-1: of an echo, its identifier and 0 (or
+ * 129); of other ICMP, 0 and the type; of protocols without ports, 0. -1: the header does not fit below `end`.
+ */
+export function portsAt(b: Uint8Array, protocol: number, at: number, end: number): number {
+  switch (protocol) {
+    case ipv4.PROTOCOL_TCP:
+    case ipv4.PROTOCOL_UDP:
+    case sctp.PROTOCOL:
+      return at + PORTS_LEN <= end ? get32(b, at) : -1;
+    case ipv4.PROTOCOL_ICMP:
+      if (!icmp.fits(at, end)) return -1;
+      return icmp.isEcho(b, at) ? (icmp.ident(b, at) << 16) >>> 0 : icmp.type(b, at);
+    case ipv6.PROTOCOL_ICMPV6:
+      if (!icmpv6.fits(at, end)) return -1;
+      return icmpv6.isEcho(b, at) ? ((icmpv6.ident(b, at) << 16) | ECHO6_PORT) >>> 0 : icmpv6.type(b, at);
+    default:
+      return 0;
+  }
+}
