@@ -42,3 +42,9 @@ export function wordMask(length: number, w: number): number {
   if (bits <= 0) return 0;
   return bits >= 32 ? -1 : -1 << (32 - bits);
 }
+
+/** Whether the address at `at` begins as the prefix does. The family is the caller's to compare. */
+export function isInside({ first, length }: PrefixWords, words: Int32Array, at: number): boolean {
+  for (let w = 0; 32 * w < length; w++) if (((words[at + w] ^ first[w]) & wordMask(length, w)) !== 0) return false;
+  return true;
+}

@@ -1,4 +1,5 @@
 import { parseMac } from '../wire/addr.js';
+import { FatFlows } from './fat-flow.js';
 import type { VifRecord } from './records.js';
 
 /** A virtual interface as the datapath sees it: the agent's record, and what the port behind it can do. */
@@ -10,6 +11,8 @@ export class Vif {
   flags = 0;
   vrf = 0;
   mcastVrf = 0;
+  /** Its fat-flow rules, null: none. */
+  fatFlows: FatFlows | null = null;
   /** Whether the port takes virtio-net headers: super-frames and partial checksums pass as they are. */
   offloads = true;
   /** Tokens left for frames to the agent, and when they were last refilled (ms). */
@@ -32,20 +35,26 @@ export class Vif {
     this.flags = record.flags;
     this.vrf = record.vrf;
     this.mcastVrf = record.mcastVrf;
+    this.fatFlows = record.fatFlows.length === 0 ? null : new FatFlows(record.fatFlows, record.fatFlowExclude);
   }
 }
 
 /** Interfaces by index. */
 export class VifTable {
   readonly #vifs: (Vif | undefined)[] = [];
+  /** Interfaces with fat-flow rules: while there are none, nobody needs to look for those of a destination. */
+  withFatFlows = 0;
 
   set(record: VifRecord): void {
     const vif = this.#vifs[record.id];
+    if (vif?.fatFlows) this.withFatFlows--;
     if (vif) vif.set(record);
     else this.#vifs[record.id] = new Vif(record);
+    if (record.fatFlows.length > 0) this.withFatFlows++;
   }
 
   delete(id: number): void {
+    if (this.#vifs[id]?.fatFlows) this.withFatFlows--;
     this.#vifs[id] = undefined;
   }
 
