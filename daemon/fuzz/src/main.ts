@@ -14,6 +14,8 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 /** Inputs that led to something new, kept from run to run, and inputs that failed. */
 const KEPT = join(ROOT, '.tmp/fuzz/corpus');
 const FINDINGS = join(ROOT, '.tmp/fuzz/findings');
+/** The input under way, of targets that can end the process: what is there afterwards did. */
+const RUNNING = join(ROOT, '.tmp/fuzz/running');
 const PROGRESS_MS = 5_000;
 
 const { values } = parseArgs({
@@ -61,6 +63,7 @@ async function fuzz(target: Target, seconds: number, seed: number): Promise<bool
   const fuzzer = new Fuzzer(target, {
     random: new Random(seed),
     covers: isProduct,
+    ...(target.canCrash === true ? { onRun: (input: Uint8Array) => save(RUNNING, target.name, input) } : {}),
     onKept: (input) => {
       useful.add(nameOf(input));
       if (!kept.has(nameOf(input))) save(folder, nameOf(input), input);
@@ -84,6 +87,7 @@ async function fuzz(target: Target, seconds: number, seed: number): Promise<bool
     reportAt = performance.now() + PROGRESS_MS;
   }
   report();
+  rmSync(join(RUNNING, target.name), { force: true });
   if (finding) tell(target, await fuzzer.simplify(finding));
   return finding === null;
 }

@@ -34,10 +34,12 @@ Failure Arena::create(const ArenaSizes &sizes, std::shared_ptr<Arena> *out) {
   const uint64_t bytes = ringsAt + rings * RING_BYTES;
   if (bytes >= ARENA_MAX) return {EINVAL, "arena"};
 
-  void *base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (base == MAP_FAILED) return {errno, "mmap"};
-  arena->base_ = static_cast<uint8_t *>(base);
+  // A page nobody may touch on either side: whoever goes past the arena is stopped there.
+  void *mapped = mmap(nullptr, bytes + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapped == MAP_FAILED) return {errno, "mmap"};
+  arena->base_ = static_cast<uint8_t *>(mapped) + PAGE;
   arena->bytes_ = bytes;
+  if (mprotect(arena->base_, bytes, PROT_READ | PROT_WRITE) < 0) return {errno, "mprotect"};
   arena->rxAt_ = static_cast<uint32_t>(rxAt);
   arena->txAt_ = static_cast<uint32_t>(txAt);
   arena->countersAt_ = static_cast<uint32_t>(countersAt);
@@ -50,7 +52,7 @@ Failure Arena::create(const ArenaSizes &sizes, std::shared_ptr<Arena> *out) {
 }
 
 Arena::~Arena() {
-  if (base_) munmap(base_, bytes_);
+  if (base_) munmap(base_ - PAGE, bytes_ + 2 * PAGE);
 }
 
 bool Arena::holdsFrame(int32_t at, int32_t length) const {

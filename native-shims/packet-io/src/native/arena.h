@@ -45,7 +45,7 @@ struct ArenaSizes {
 };
 
 /**
- * One mapping that holds everything JavaScript and the kernel exchange, addressed by byte offset:
+ * One mapping that holds everything JavaScript and the kernel exchange, addressed by byte offset, between two guard pages:
  *
  *   0          ctl | rx descriptors | tx descriptors | port counters
  *   slotsAt    rx slots: 256 headroom | 4 | virtio-net header 10 | frame

@@ -13,6 +13,17 @@ struct Bytes {
   size_t length = 0;
 };
 
+/** What a handle JavaScript holds stands for: the first word of what it points to. */
+enum class Kind : uint32_t { device = 0x64657669, watch = 0x77617463 };
+
+/** What the handle points to, if that is a T, told by T::KIND; else null. Handles of other addons are not told apart. */
+template <typename T>
+T *handleAs(napi_env env, napi_value value) {
+  void *data = nullptr;
+  if (napi_get_value_external(env, value, &data) != napi_ok || !data) return nullptr;
+  return *static_cast<const Kind *>(data) == T::KIND ? static_cast<T *>(data) : nullptr;
+}
+
 /** Reads the arguments of one call from JavaScript. The first that does not fit leaves an exception pending, see `bad`. */
 class Arguments {
  public:
@@ -96,11 +107,9 @@ class Arguments {
 
   template <typename T>
   T *external(size_t index) {
-    void *value = nullptr;
-    if (index >= count_ || napi_get_value_external(env_, values_[index], &value) != napi_ok) {
-      refuse("an argument is not a handle");
-    }
-    return static_cast<T *>(value);
+    T *const value = index < count_ ? handleAs<T>(env_, values_[index]) : nullptr;
+    if (!value) refuse("an argument is not a handle of this kind");
+    return value;
   }
 
  private:

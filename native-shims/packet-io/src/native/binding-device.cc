@@ -14,17 +14,19 @@ namespace {
 
 /** What the JavaScript object holds. Closing ends the device; the arena lives on while its buffer is in use. */
 struct Handle {
+  static constexpr Kind KIND = Kind::device;
+  const Kind kind = KIND;
   std::unique_ptr<Device> device;
 };
 
-Device *open(napi_env env, Handle *handle) {
-  if (handle && handle->device) return handle->device.get();
+Device *open(napi_env env, const Handle *handle) {
+  if (handle->device) return handle->device.get();
   throwFailure(env, {EBADF, "closed"});
   return nullptr;
 }
 
 Device *deviceOf(napi_env env, Arguments *args) {
-  Handle *handle = args->external<Handle>(0);
+  const Handle *handle = args->external<Handle>(0);
   return args->bad() ? nullptr : open(env, handle);
 }
 
@@ -89,17 +91,17 @@ uint32_t cutQueued(int64_t queued) { return static_cast<uint32_t>(std::clamp<int
 napi_value step(napi_env env, napi_callback_info info) {
   size_t count = 3;
   napi_value values[3];
-  void *handle = nullptr;
+  const Handle *handle = nullptr;
   int64_t queued = 0;
   int64_t timeoutMs = 0;
   if (napi_get_cb_info(env, info, &count, values, nullptr, nullptr) != napi_ok || count < 3 ||
-      napi_get_value_external(env, values[0], &handle) != napi_ok ||
+      !(handle = handleAs<Handle>(env, values[0])) ||
       napi_get_value_int64(env, values[1], &queued) != napi_ok ||
       napi_get_value_int64(env, values[2], &timeoutMs) != napi_ok) {
-    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "step takes two numbers");
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "step takes a device and two numbers");
     return nullptr;
   }
-  Device *device = open(env, static_cast<Handle *>(handle));
+  Device *device = open(env, handle);
   if (!device) return nullptr;
   napi_value frames;
   const int wait = static_cast<int>(std::clamp<int64_t>(timeoutMs, 0, TIMEOUT_MAX));
@@ -110,15 +112,15 @@ napi_value step(napi_env env, napi_callback_info info) {
 napi_value flush(napi_env env, napi_callback_info info) {
   size_t count = 2;
   napi_value values[2];
-  void *handle = nullptr;
+  const Handle *handle = nullptr;
   int64_t queued = 0;
   if (napi_get_cb_info(env, info, &count, values, nullptr, nullptr) != napi_ok || count < 2 ||
-      napi_get_value_external(env, values[0], &handle) != napi_ok ||
+      !(handle = handleAs<Handle>(env, values[0])) ||
       napi_get_value_int64(env, values[1], &queued) != napi_ok) {
-    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "flush takes a number");
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "flush takes a device and a number");
     return nullptr;
   }
-  Device *device = open(env, static_cast<Handle *>(handle));
+  Device *device = open(env, handle);
   if (device) device->flush(cutQueued(queued));
   return nullptr;
 }

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <uv.h>
 
+#include <memory>
+
 #include "arguments.h"
 #include "netlink.h"
 
@@ -17,6 +19,13 @@ struct Watch {
   napi_ref callback;
   napi_async_context context;
   napi_async_cleanup_hook_handle cleanup;
+};
+
+/** What the JavaScript object holds: null once unwatched. */
+struct WatchHandle {
+  static constexpr Kind KIND = Kind::watch;
+  const Kind kind = KIND;
+  Watch *watch;
 };
 
 void onReadable(uv_poll_t *poll, int status, int) {
@@ -75,15 +84,20 @@ napi_value watchReadable(napi_env env, napi_callback_info info) {
   napi_add_async_cleanup_hook(env, onEnvironmentEnd, watch, &watch->cleanup);
   uv_poll_start(&watch->poll, UV_READABLE, onReadable);
 
-  napi_value handle;
-  napi_create_external(env, watch, nullptr, nullptr, &handle);
-  return handle;
+  auto handle = std::make_unique<WatchHandle>(WatchHandle{Kind::watch, watch});
+  napi_value value;
+  const auto finalize = [](napi_env, void *data, void *) { delete static_cast<WatchHandle *>(data); };
+  if (napi_create_external(env, handle.get(), finalize, nullptr, &value) != napi_ok) return nullptr;
+  handle.release();
+  return value;
 }
 
 napi_value unwatch(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
-  auto *watch = args.external<Watch>(0);
-  if (!args.bad()) stop(watch);
+  auto *handle = args.external<WatchHandle>(0);
+  if (args.bad() || !handle->watch) return nullptr;
+  stop(handle->watch);
+  handle->watch = nullptr;
   return nullptr;
 }
 
