@@ -28,7 +28,7 @@ test('what is wrong is named with its path', (t) => {
     ['tunnel: { address: 192.0.2.1, mtu: 100 }', /tunnel\.mtu: /],
     ['tunnel: { address: 192.0.2.1 }\nspeed: high', /speed/],
     ['tunnel: { address: 192.0.2.1 }\nstateDir: here', /stateDir: /],
-    ['tunnel: [', /vrouterd\.yaml: /],
+    ['tunnel: [', /vrouterd\.yaml:1:10: /],
     ['{ tunnel: { address: 192.0.2.1 }, redis: "redis://h:99999" }', /redis/],
     ['{ tunnel: { address: 192.0.2.1 }, redis: "redis://h/x" }', /redis/],
     ['{ tunnel: { address: 192.0.2.1 }, metrics: { listen: "x:99999" } }', /metrics\.listen: is not ADDRESS:PORT/],
@@ -39,6 +39,25 @@ test('what is wrong is named with its path', (t) => {
     ['{ tunnel: { address: 192.0.2.1 }, sessions: { file: { path: log } } }', /sessions\.file\.path: /],
     ['{ tunnel: { address: 192.0.2.1 }, sessions: { sample: 0 } }', /sessions\.sample: /],
     ['{ tunnel: { address: 192.0.2.1 }, "a\\nb": 1 }', /^[^\n]*a\\u000ab[^\n]*$/],
+  ];
+  for (const [text, message] of refused) {
+    t.throws(() => parseConfig(text, FILE), { instanceOf: ConfigError, message });
+  }
+});
+
+test('a configuration nested without end is refused with its place, as resources are', (t) => {
+  for (const deep of ['[', '{a: ', '- ']) {
+    const text = `tunnel: { address: 192.0.2.1 }\nspeed:\n  ${deep.repeat(20_000)}`;
+    const message = /^\/etc\/vrouterd\/vrouterd\.yaml:3:\d+: nested more than 100 levels deep; correct the YAML$/;
+    t.throws(() => parseConfig(text, FILE), { instanceOf: ConfigError, message });
+  }
+});
+
+test('YAML without end, two documents and what is no YAML are refused with their place', (t) => {
+  const refused: readonly (readonly [string, RegExp])[] = [
+    ['&a\nspeed: *a', /yaml:1:1: an alias lies in what it stands for; correct the YAML$/],
+    ['a: 1\n--- \nb: 1', /yaml:1:1: a configuration is one document, not 2; correct the YAML$/],
+    ['tunnel: [', /yaml:1:\d+: .*; correct the YAML$/],
   ];
   for (const [text, message] of refused) {
     t.throws(() => parseConfig(text, FILE), { instanceOf: ConfigError, message });

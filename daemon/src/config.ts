@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { parse } from 'yaml';
 import * as z from 'zod';
 import { flowAgeing, logLevel, sessions } from './config-flows.js';
 import { explain } from './control/explain.js';
 import { redisSettings } from './control/redis-connection.js';
 import { oneLine } from './control/shown.js';
+import { readYaml, YamlError } from './yaml.js';
 
 /** Bytes each encapsulation adds to an IP packet of a guest: outer headers and, as networks bridge, the inner Ethernet header. */
 const ENCAPSULATION_OVERHEAD = { MPLSoUDP: 46, MPLSoGRE: 42, VXLAN: 50 } as const;
@@ -84,16 +84,21 @@ export function readConfig(file: string): Config {
 
 /** Checks the text of a configuration file; `file` is its name in messages. Throws ConfigError. */
 export function parseConfig(text: string, file: string): Config {
-  let raw: unknown;
-  try {
-    // Odd YAML is refused for what comes out of it; warnings would go to the console.
-    raw = parse(text, { logLevel: 'error' }) ?? {};
-  } catch (cause) {
-    throw new ConfigError(`${file}: ${(cause as Error).message.split('\n')[0]}`, { cause });
-  }
+  const raw = onlyDocument(text, file);
   const result = configFile.safeParse(raw);
   if (result.success) return result.data;
   throw new ConfigError(explain(result.error.issues[0], raw, file).message);
+}
+
+function onlyDocument(text: string, file: string): unknown {
+  try {
+    const documents = readYaml(text);
+    if (documents.length > 1) throw new YamlError(1, 1, `a configuration is one document, not ${documents.length}`);
+    return documents.at(0) ?? {};
+  } catch (cause) {
+    if (!(cause instanceof YamlError)) throw cause;
+    throw new ConfigError(`${file}:${cause.line}:${cause.column}: ${cause.message}`, { cause });
+  }
 }
 
 /** MTU of networks that name none: what is left of the underlay's after the largest encapsulation. */

@@ -19,6 +19,9 @@ const RESOURCES: readonly unknown[] = RESOURCE_TEXTS.flatMap((text) =>
 );
 const CONFIGS: readonly unknown[] = CONFIG_TEXTS.map((text): unknown => parseAllDocuments(text)[0].toJS());
 
+/** Levels texts are nested in: some that are read, some that are refused. */
+const DEPTHS = [3, 90, 110, 5_000] as const;
+
 type Observe = (outcome: string) => void;
 
 /** Documents and configuration files as users write them, well or not. */
@@ -38,12 +41,12 @@ export function documentsTarget(): Target {
       const choices = new Choices(input);
       switch (choices.below(5)) {
         case 0:
-          return resourceText(changedText(choices.pick(RESOURCE_TEXTS), choices, [3, 90, 110, 5_000]), observe);
+          return resourceText(changedText(choices.pick(RESOURCE_TEXTS), choices, DEPTHS), observe);
         case 1:
           resource(changed(structuredClone(choices.pick(RESOURCES)), choices), observe);
           break;
         case 2:
-          config(changedText(choices.pick(CONFIG_TEXTS), choices, [3, 90]), observe);
+          config(changedText(choices.pick(CONFIG_TEXTS), choices, DEPTHS), observe);
           break;
         case 3:
           config(yaml(changed(structuredClone(choices.pick(CONFIGS)), choices)), observe);
