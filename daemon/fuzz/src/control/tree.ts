@@ -119,8 +119,8 @@ function changeAt(branch: Branch, key: string, choices: Choices): void {
       setOwn(branch, choices.pick(KEYS), chooseValue(choices));
       return;
     case 2:
-      if (Array.isArray(branch)) branch.push(structuredClone(branch[Number(key)]));
-      else setOwn(branch, choices.pick(KEYS), structuredClone(own(branch, key)));
+      if (Array.isArray(branch)) branch.push(copied(branch[Number(key)]));
+      else setOwn(branch, choices.pick(KEYS), copied(own(branch, key)));
       return;
     default:
       setOwn(branch, key, chooseValue(choices));
@@ -137,6 +137,13 @@ function nested(depth: number): unknown {
   let value: unknown = 0;
   for (let i = 0; i < depth; i++) value = [value];
   return value;
+}
+
+/** A copy down to some level; what is nested further is shared, as structuredClone would follow it until the stack ends. */
+function copied(value: unknown, levels = 100): unknown {
+  if (!isBranch(value) || levels === 0) return value;
+  if (Array.isArray(value)) return value.map((item) => copied(item, levels - 1));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copied(item, levels - 1)]));
 }
 
 /** The field itself, not what every object has by that name. */

@@ -150,7 +150,8 @@ export class Fuzzer {
   }
 }
 
-/** What kind of fault an error is, whatever the values in it. */
+/** What kind of fault an error is and the function that found it, whatever the values in it. */
 function placeOf(error: Error): string {
-  return `${error.name} ${error.message.replaceAll(/[0-9a-f]*[0-9][0-9a-f]*/g, '0')}`;
+  const [, thrower = ''] = /\n\s+at ([^\n]*)/.exec(error.stack ?? '') ?? [];
+  return `${error.name} ${error.message.replaceAll(/[0-9a-f]*[0-9][0-9a-f]*/g, '0')} ${thrower.replace(/:\d+:\d+\)?$/, '')}`;
 }
