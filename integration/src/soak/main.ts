@@ -4,6 +4,8 @@ import { Lab } from '../lab/lab.js';
 import { soak } from './soak.js';
 
 const USAGE_ERROR = 2;
+/** What a shell says of a command that Ctrl-C ended. */
+const INTERRUPTED = 130;
 
 const { values } = parseArgs({
   options: {
@@ -34,7 +36,7 @@ const lab = await Lab.open();
 try {
   tell(`soak of ${minutes} minutes, seed ${seed}`);
   const violations = await soak(lab, { minutes, seed, tell, verbose: values.verbose, signal: stop.signal });
-  process.exitCode = violations.length === 0 ? 0 : 1;
+  process.exitCode = violations.length > 0 ? 1 : stop.signal.aborted ? INTERRUPTED : 0;
 } finally {
   await lab.close();
 }

@@ -159,7 +159,7 @@ class Soak {
 
   #conclude(): void {
     const { report } = this.#world;
-    const { tell, seed } = this.#options;
+    const { tell, seed, signal } = this.#options;
     tell('');
     for (const traffic of this.#steady.traffic) tell(`${traffic.name}: ${traffic.conclude()}`);
     tell('');
@@ -169,7 +169,8 @@ class Soak {
     tell('');
     if (report.violations.length > 0) tell(`the end of the daemon's log:\n${this.#world.daemon.log}`);
     for (const violation of report.violations) tell(`VIOLATION: ${violation}`);
+    const early = signal?.aborted === true ? ', ended early' : '';
     const verdict = report.violations.length === 0 ? 'PASSED' : `FAILED, ${report.violations.length} violations`;
-    tell(`soak of ${(report.seconds / 60).toFixed(1)} minutes, seed ${seed}: ${verdict}`);
+    tell(`soak of ${(report.seconds / 60).toFixed(1)} minutes, seed ${seed}${early}: ${verdict}`);
   }
 }
