@@ -41,6 +41,9 @@ const IDS = {
   vif: { first: VIF_ID.firstVirtual, end: MAX_VIFS },
   vrf: { first: 1, end: MAX_VRFS },
   nexthop: { first: NH_ID.firstDynamic, end: 524_288 },
+  // A flow entry keeps the number of the access list that decided in 15 bits.
+  acl: { first: 1, end: 32_768 },
+  group: { first: 1, end: 65_536 },
 } as const;
 
 export interface Daemon {

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { BRIDGE_FLAG, NH_ID, ROUTE_FLAG, VIF_FLAG } from '../tables/records.js';
+import { OPEN_NETWORK, UNRESTRICTED_PORT } from '../testing/plans.js';
 import { compileNetwork, type NetworkPlan } from './compile.js';
 
 const plan = (changes: Partial<NetworkPlan> = {}): NetworkPlan => ({
@@ -8,6 +9,7 @@ const plan = (changes: Partial<NetworkPlan> = {}): NetworkPlan => ({
   networkId: 10,
   mode: 'l2_l3',
   floodUnknownUnicast: false,
+  ...OPEN_NETWORK,
   mtu: 1450,
   hostMac: '0c:c4:7a:59:62:5c',
   treeNexthop: 88,
@@ -22,6 +24,7 @@ const plan = (changes: Partial<NetworkPlan> = {}): NetworkPlan => ({
       mac: '02:aa:f0:88:f0:65',
       addresses: ['5.5.5.3'],
       dhcp: true,
+      ...UNRESTRICTED_PORT,
     },
   ],
   ...changes,

@@ -1,6 +1,8 @@
+import { contains, parseAddress, parsePrefix } from '../control/prefix.js';
 import {
   type AclRecord,
   BRIDGE_FLAG,
+  type FatFlowRecord,
   type BridgeRecord,
   NH_FLAG,
   NH_ID,
@@ -47,6 +49,19 @@ export interface InterfacePlan {
   readonly addresses: readonly string[];
   /** Whether the agent serves DHCP to it. */
   readonly dhcp: boolean;
+  /** Whether its packets are forwarded without flows: then nothing below applies to it. */
+  readonly packetMode: boolean;
+  /** Whether it may only send from its own addresses, and its security groups apply. */
+  readonly portSecurity: boolean;
+  /** 0: the default share of the flow table. */
+  readonly maxFlows: number;
+  /** Numbers of its security groups. */
+  readonly groups: readonly number[];
+  /** Access lists of these groups; -1: none. */
+  readonly egressAcl: number;
+  readonly ingressAcl: number;
+  readonly fatFlows: readonly FatFlowRecord[];
+  readonly fatFlowExclude: readonly string[];
 }
 
 /** A network as this host sees it. */
@@ -57,6 +72,10 @@ export interface NetworkPlan {
   readonly networkId: number;
   readonly mode: 'l2_l3' | 'l3' | 'l2';
   readonly floodUnknownUnicast: boolean;
+  /** Access list of its policies; -1: none. */
+  readonly acl: number;
+  /** Whether packets must come from where the route to their source leads. */
+  readonly rpf: boolean;
   readonly mtu: number;
   /** MAC of the host: DHCP answers come from it, and frames to it are routed. */
   readonly hostMac: string;
@@ -77,16 +96,21 @@ export interface Compiled {
   readonly bridge: readonly Omit<BridgeRecord, 'index'>[];
 }
 
-/** An interface whose traffic nobody restricts. */
-const UNRESTRICTED = {
-  macs: [],
+/** What flows of an interface are held to. */
+type Restrictions = Pick<
+  VifRecord,
+  'portSecurity' | 'maxFlows' | 'egressAcl' | 'ingressAcl' | 'fatFlows' | 'fatFlowExclude'
+>;
+
+/** An interface without flows. */
+const UNRESTRICTED: Restrictions = {
   portSecurity: false,
   maxFlows: 0,
   egressAcl: -1,
   ingressAcl: -1,
   fatFlows: [],
   fatFlowExclude: [],
-} as const;
+};
 
 /** What every host has whatever its networks: the agent's interface and the nexthop to it. */
 export const FIXED: Compiled = {
@@ -105,6 +129,7 @@ export const FIXED: Compiled = {
       ip: '0.0.0.0',
       ip6: null,
       mtu: 9216,
+      macs: [],
       ...UNRESTRICTED,
     },
   ],
@@ -124,14 +149,18 @@ export const FIXED: Compiled = {
   bridge: [],
 };
 
-/** Computes the forwarding state of one network on this host. Pure: the same plan gives the same tables. */
-export function compileNetwork(network: NetworkPlan): Compiled {
+/**
+ * Computes the forwarding state of one network on this host. Pure: the same plan gives the same tables. `neighbours` are the
+ * networks whose interfaces it has routes to.
+ */
+export function compileNetwork(network: NetworkPlan, neighbours: readonly NetworkPlan[] = []): Compiled {
+  const { vrf, name, networkId, acl, rpf } = network;
   return {
     acls: [],
-    vrfs: [{ id: network.vrf, name: network.name, network: network.networkId, acl: -1, rpf: true }],
+    vrfs: [{ id: vrf, name, network: networkId, acl, rpf }],
     vifs: network.interfaces.map((port) => vifOf(network, port)),
     nexthops: [...network.interfaces.flatMap((port) => nexthopsOf(network, port)), ...treeOf(network)],
-    routes: network.mode === 'l2' ? [] : routesOf(network),
+    routes: network.mode === 'l2' ? [] : [...routesOf(network), ...leakedRoutes(network, neighbours)],
     bridge: bridgeOf(network),
   };
 }
@@ -154,9 +183,15 @@ function vifOf(network: NetworkPlan, port: InterfacePlan): VifRecord {
     ip: port.addresses.find((address) => familyOf(address) === 'inet') ?? '0.0.0.0',
     ip6: port.addresses.find((address) => familyOf(address) === 'inet6') ?? null,
     mtu: network.mtu,
-    ...UNRESTRICTED,
     macs: [port.mac],
+    ...restrictionsOf(port),
   };
+}
+
+function restrictionsOf(port: InterfacePlan): Restrictions {
+  if (port.packetMode) return UNRESTRICTED;
+  const { portSecurity, maxFlows, egressAcl, ingressAcl, fatFlows, fatFlowExclude } = port;
+  return { portSecurity, maxFlows, egressAcl, ingressAcl, fatFlows, fatFlowExclude };
 }
 
 function nexthopsOf(network: NetworkPlan, port: InterfacePlan): NexthopRecord[] {
@@ -214,6 +249,7 @@ function routesOf(network: NetworkPlan): Omit<RouteRecord, 'stitchedIndex'>[] {
       const family = familyOf(address);
       routes.push({
         ...route,
+        groups: port.groups,
         family,
         prefix: address,
         length: hostLength(family),
@@ -225,6 +261,37 @@ function routesOf(network: NetworkPlan): Omit<RouteRecord, 'stitchedIndex'>[] {
     }
   }
   return routes;
+}
+
+/**
+ * Routes to the interfaces of other networks. What lies in a subnet of the network itself is its own, and where two others have
+ * the same address, it is that of the network with the smaller number.
+ */
+function leakedRoutes(network: NetworkPlan, neighbours: readonly NetworkPlan[]): Omit<RouteRecord, 'stitchedIndex'>[] {
+  const own = network.subnets.map(({ prefix, length }) => parsePrefix(`${prefix}/${length}`));
+  const routes = new Map<string, Omit<RouteRecord, 'stitchedIndex'>>();
+  for (const { interfaces, networkId } of [...neighbours].sort((a, b) => a.networkId - b.networkId)) {
+    for (const { addresses, groups, l3Nexthop } of interfaces) {
+      for (const address of addresses) {
+        const parsed = parseAddress(address);
+        if (routes.has(address) || own.some((range) => contains(range, parsed))) continue;
+        const family = familyOf(address);
+        routes.set(address, {
+          vrf: network.vrf,
+          family,
+          prefix: address,
+          length: hostLength(family),
+          nexthop: l3Nexthop,
+          label: -1,
+          flags: ROUTE_FLAG.proxy,
+          stitchedMac: null,
+          network: networkId,
+          groups,
+        });
+      }
+    }
+  }
+  return [...routes.values()];
 }
 
 function bridgeOf(network: NetworkPlan): Omit<BridgeRecord, 'index'>[] {

@@ -1,14 +1,11 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { ID_RANGES } from '../testing/plans.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 import { Ids } from './ids.js';
 
-const RANGES = {
-  vif: { first: 3, end: 4352 },
-  vrf: { first: 1, end: 3 },
-  nexthop: { first: 16, end: 1000 },
-} as const;
+const RANGES = { ...ID_RANGES, vrf: { first: 1, end: 3 } } as const;
 const newFile = (t: ExecutionContext): string => join(temporaryFolder(t), 'ids.jsonl');
 
 test('every key gets the lowest free number of its kind, always the same', (t) => {

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 
 /** Numbers that must be the same after a restart; each kind has a numbering of its own. */
-export type IdKind = 'vif' | 'vrf' | 'nexthop';
+export type IdKind = 'vif' | 'vrf' | 'nexthop' | 'acl' | 'group';
 
 /** Numbers of a kind: from `first` to below `end`. */
 export interface IdRange {
@@ -42,7 +42,13 @@ export class Ids {
   constructor(file: string, ranges: Readonly<Record<IdKind, IdRange>>) {
     this.#file = file;
     const numbering = (kind: IdKind): Numbering => ({ range: ranges[kind], ids: new Map(), taken: new Set() });
-    this.#numberings = { vif: numbering('vif'), vrf: numbering('vrf'), nexthop: numbering('nexthop') };
+    this.#numberings = {
+      vif: numbering('vif'),
+      vrf: numbering('vrf'),
+      nexthop: numbering('nexthop'),
+      acl: numbering('acl'),
+      group: numbering('group'),
+    };
     if (existsSync(file)) for (const line of readFileSync(file, 'utf8').split('\n')) this.#replay(line);
     this.#compact();
   }

@@ -44,33 +44,77 @@ export function portSpec(network: NetworkObject, vmi: InterfaceObject, ids: Ids,
   };
 }
 
-/** Forwarding state of a network, with the interfaces whose ports are open. */
+/** Keys access lists have their numbers under; null: there is none. */
+export const aclKeysOf = {
+  network: ({ uuid, spec }: NetworkObject): string | null => (spec.policies.length > 0 ? `network ${uuid}` : null),
+  egress: (groups: readonly string[]): string | null => (groups.length > 0 ? `egress ${groups.join()}` : null),
+  ingress: (groups: readonly string[]): string | null => (groups.length > 0 ? `ingress ${groups.join()}` : null),
+} as const;
+
+/** Whether an interface may only send from its own addresses, and its security groups apply. */
+export function hasPortSecurity(network: NetworkObject, vmi: InterfaceObject): boolean {
+  return vmi.spec.portSecurity ?? network.spec.portSecurity;
+}
+
+/** The security groups that apply to an interface, in an order of their own: those with the same ones share access lists. */
+export function groupNamesOf(network: NetworkObject, vmi: InterfaceObject): readonly string[] {
+  return hasPortSecurity(network, vmi) ? [...vmi.spec.securityGroups].sort() : [];
+}
+
+/** Gives an interface and its network all the numbers they need. Throws when none is left. */
+export function reserveNumbers(network: NetworkObject, vmi: InterfaceObject, ids: Ids): void {
+  ids.get('vrf', network.uuid);
+  for (const part of ['tree', 'local']) ids.get('nexthop', `${network.uuid} ${part}`);
+  ids.get('vif', vmi.uuid);
+  for (const part of ['l3', 'l2']) ids.get('nexthop', `${vmi.uuid} ${part}`);
+  const groups = groupNamesOf(network, vmi);
+  for (const name of groups) ids.get('group', name);
+  for (const key of [aclKeysOf.network(network), aclKeysOf.egress(groups), aclKeysOf.ingress(groups)])
+    if (key !== null) ids.get('acl', key);
+}
+
+/** Forwarding state of a network, with the interfaces whose ports are open. `idOf` numbers access lists and groups. */
 export function networkPlan(
   network: NetworkObject,
   open: readonly InterfaceObject[],
+  idOf: (kind: 'acl' | 'group', key: string) => number,
   ids: Ids,
   host: HostPlan,
 ): NetworkPlan {
+  const aclOf = (key: string | null): number => (key === null ? -1 : idOf('acl', key));
   return {
     name: network.name,
     vrf: ids.get('vrf', network.uuid),
     networkId: network.status.networkId,
     mode: network.spec.forwardingMode,
     floodUnknownUnicast: network.spec.floodUnknownUnicast,
+    acl: aclOf(aclKeysOf.network(network)),
+    rpf: network.spec.rpf === 'enable',
     mtu: mtuOf(network, host),
     hostMac: host.mac,
     treeNexthop: ids.get('nexthop', `${network.uuid} tree`),
     localTreeNexthop: ids.get('nexthop', `${network.uuid} local`),
     subnets: network.spec.subnets.map(subnetPlan),
-    interfaces: open.map((vmi) => ({
-      vif: ids.get('vif', vmi.uuid),
-      l3Nexthop: ids.get('nexthop', `${vmi.uuid} l3`),
-      l2Nexthop: ids.get('nexthop', `${vmi.uuid} l2`),
-      device: vmi.status.device,
-      mac: vmi.status.mac,
-      addresses: vmi.status.addresses,
-      dhcp: servesDhcp(network, vmi),
-    })),
+    interfaces: open.map((vmi) => {
+      const groups = groupNamesOf(network, vmi);
+      return {
+        vif: ids.get('vif', vmi.uuid),
+        l3Nexthop: ids.get('nexthop', `${vmi.uuid} l3`),
+        l2Nexthop: ids.get('nexthop', `${vmi.uuid} l2`),
+        device: vmi.status.device,
+        mac: vmi.status.mac,
+        addresses: vmi.status.addresses,
+        dhcp: servesDhcp(network, vmi),
+        packetMode: vmi.spec.packetMode,
+        portSecurity: hasPortSecurity(network, vmi),
+        maxFlows: vmi.spec.maxFlows ?? 0,
+        groups: groups.map((name) => idOf('group', name)),
+        egressAcl: aclOf(aclKeysOf.egress(groups)),
+        ingressAcl: aclOf(aclKeysOf.ingress(groups)),
+        fatFlows: [],
+        fatFlowExclude: [],
+      };
+    }),
   };
 }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { parseDocument } from '../control/schema.js';
 import type { StoredObject } from '../control/store.js';
+import { ID_RANGES } from '../testing/plans.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 import { BridgeTable } from '../tables/bridge.js';
 import { Tables } from '../tables/tables.js';
@@ -46,11 +47,7 @@ function setUp(t: ExecutionContext) {
   const realiser: Realiser = new Realiser({
     host: 'here',
     plan: { networkMtu: 1450, mac: '0c:c4:7a:59:62:5c' },
-    ids: new Ids(join(temporaryFolder(t), 'ids'), {
-      vif: { first: 3, end: 6 },
-      vrf: { first: 1, end: 100 },
-      nexthop: { first: 16, end: 1000 },
-    }),
+    ids: new Ids(join(temporaryFolder(t), 'ids'), { ...ID_RANGES, vif: { first: 3, end: 6 } }),
     reconciler: new Reconciler(new Tables(null, new BridgeTable(64, 16)), () => undefined),
     forget: () => undefined,
     ports: {

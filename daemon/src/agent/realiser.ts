@@ -1,16 +1,17 @@
-import type { ConfigChange } from '../control/store.js';
-import { compileNetwork } from './compile.js';
+import type { ConfigChange, StoredObject } from '../control/store.js';
+import { compileHost, type PresentNetwork } from './compile-host.js';
 import type { Ids } from './ids.js';
 import {
   guestConfig,
   type HostPlan,
   type InterfaceObject,
   type NetworkObject,
-  networkPlan,
   portSpec,
   releaseInterface,
   releaseNetwork,
+  reserveNumbers,
 } from './plan.js';
+import type { GroupObject, PolicyObject } from './policy.js';
 import type { PortSpec } from './ports.js';
 import type { GuestConfig } from './punt.js';
 import { RealisedPorts, type RealisedPortsParts } from './realised-ports.js';
@@ -56,8 +57,12 @@ export class Realiser {
   readonly #parts: RealiserParts;
   readonly #ports: RealisedPorts;
   /** By full name, as are the maps below. */
-  readonly #networks = new Map<string, NetworkObject>();
-  readonly #interfaces = new Map<string, InterfaceObject>();
+  readonly #objects = {
+    NetworkPolicy: new Map<string, PolicyObject>(),
+    SecurityGroup: new Map<string, GroupObject>(),
+    VirtualNetwork: new Map<string, NetworkObject>(),
+    VirtualMachineInterface: new Map<string, InterfaceObject>(),
+  };
   /** UUIDs of interfaces that have numbers, and of networks that are in the tables. */
   readonly #numbered = new Map<string, string>();
   readonly #compiled = new Map<string, string>();
@@ -81,13 +86,9 @@ export class Realiser {
 
   /** Takes note of a change of configuration. */
   onChange(change: ConfigChange): void {
-    if (change.kind === 'VirtualNetwork') {
-      if (change.op === 'set') this.#networks.set(change.name, change.object as NetworkObject);
-      else this.#networks.delete(change.name);
-    } else if (change.kind === 'VirtualMachineInterface') {
-      if (change.op === 'set') this.#interfaces.set(change.name, change.object as InterfaceObject);
-      else this.#interfaces.delete(change.name);
-    }
+    const objects = this.#objects[change.kind] as Map<string, StoredObject>;
+    if (change.op === 'set') objects.set(change.name, change.object);
+    else objects.delete(change.name);
     this.schedule();
   }
 
@@ -162,7 +163,7 @@ export class Realiser {
 
   /** What became of an interface that belongs to this host; undefined: it does not. */
   stateOf(name: string): InterfaceState | undefined {
-    if (this.#interfaces.get(name)?.spec.host !== this.#parts.host) return undefined;
+    if (this.#objects.VirtualMachineInterface.get(name)?.spec.host !== this.#parts.host) return undefined;
     const unplanned = this.#unplanned.get(name);
     if (unplanned !== undefined) return { vif: -1, state: 'failed', reason: unplanned };
     const realised = this.#ports.get(name);
@@ -214,10 +215,11 @@ export class Realiser {
   async #forgetDeleted(): Promise<void> {
     if (this.#swept) return;
     const { ids, forget, host, ports } = this.#parts;
-    const here = [...this.#interfaces.values()].filter(({ spec }) => spec.host === host);
+    const here = [...this.#objects.VirtualMachineInterface.values()].filter(({ spec }) => spec.host === host);
     await ports.removeOthers(new Set(here.map(({ status }) => status.device)));
     this.#swept = true;
-    const uuids = new Set([...this.#networks.values(), ...this.#interfaces.values()].map(({ uuid }) => uuid));
+    const { VirtualNetwork, VirtualMachineInterface } = this.#objects;
+    const uuids = new Set([...VirtualNetwork.values(), ...VirtualMachineInterface.values()].map(({ uuid }) => uuid));
     for (const uuid of ids.keys('vif').filter((key) => !uuids.has(key))) {
       forget('vif', ids.get('vif', uuid));
       releaseInterface(uuid, ids);
@@ -242,12 +244,12 @@ export class Realiser {
     const { host, ids, plan } = this.#parts;
     const wanted = new Map<string, Wanted>();
     this.#unplanned.clear();
-    for (const [name, vmi] of this.#interfaces) {
-      const network = this.#networks.get(vmi.spec.virtualNetwork);
+    for (const [name, vmi] of this.#objects.VirtualMachineInterface) {
+      const network = this.#objects.VirtualNetwork.get(vmi.spec.virtualNetwork);
       if (vmi.spec.host !== host || !network) continue;
       try {
         const spec = portSpec(network, vmi, ids, plan);
-        networkPlan(network, [vmi], ids, plan);
+        reserveNumbers(network, vmi, ids);
         wanted.set(name, { vmi, network, spec });
         this.#numbered.set(name, vmi.uuid);
       } catch (error) {
@@ -260,22 +262,22 @@ export class Realiser {
   /** Brings the tables to what the open ports and the networks behind them say. */
   #compile(wanted: ReadonlyMap<string, Wanted>): void {
     const { ids, plan, reconciler } = this.#parts;
-    const present = new Map<string, { network: NetworkObject; open: InterfaceObject[] }>();
+    const present = new Map<string, PresentNetwork & { readonly interfaces: InterfaceObject[] }>();
     this.#guests.clear();
+    const open = new Set<InterfaceObject>();
     for (const [name, { network, vmi, spec }] of wanted) {
-      const entry = present.get(network.name) ?? { network, open: [] };
+      const entry = present.get(network.name) ?? { network, interfaces: [] };
       present.set(network.name, entry);
+      entry.interfaces.push(vmi);
       if (!this.#ports.get(name)?.port) continue;
-      entry.open.push(vmi);
+      open.add(vmi);
       this.#guests.set(spec.vifId, guestConfig(network, vmi, plan));
     }
-    for (const [name, { network, open }] of present) {
-      reconciler.reconcile(network.uuid, compileNetwork(networkPlan(network, open, ids, plan)));
-      this.#compiled.set(name, network.uuid);
-    }
+    const compiled = compileHost([...present.values()], (vmi) => open.has(vmi), this.#objects, ids, plan);
+    reconciler.reconcile('networks', compiled);
+    for (const [name, { network }] of present) this.#compiled.set(name, network.uuid);
     for (const [name, uuid] of this.#compiled) {
       if (present.get(name)?.network.uuid === uuid) continue;
-      reconciler.reconcile(uuid, null);
       releaseNetwork(uuid, ids);
       this.#compiled.delete(name);
     }

@@ -2,6 +2,7 @@ import test from 'ava';
 import { BridgeTable } from '../tables/bridge.js';
 import type { TableChange } from '../tables/records.js';
 import { snapshot, Tables } from '../tables/tables.js';
+import { OPEN_NETWORK, UNRESTRICTED_PORT } from '../testing/plans.js';
 import { compileNetwork, type InterfacePlan, type NetworkPlan } from './compile.js';
 import { Reconciler } from './reconcile.js';
 
@@ -13,6 +14,7 @@ const guest = (vif: number): InterfacePlan => ({
   mac: `02:00:00:00:00:0${vif}`,
   addresses: [`5.5.5.${vif}`],
   dhcp: true,
+  ...UNRESTRICTED_PORT,
 });
 
 const plan = (interfaces: readonly InterfacePlan[], changes: Partial<NetworkPlan> = {}): NetworkPlan => ({
@@ -21,6 +23,7 @@ const plan = (interfaces: readonly InterfacePlan[], changes: Partial<NetworkPlan
   networkId: 10,
   mode: 'l2_l3',
   floodUnknownUnicast: false,
+  ...OPEN_NETWORK,
   mtu: 1450,
   hostMac: '0c:c4:7a:59:62:5c',
   treeNexthop: 88,

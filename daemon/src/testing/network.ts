@@ -9,6 +9,7 @@ import { BridgeTable } from '../tables/bridge.js';
 import { Counters, VRF_STAT, type VrfStat } from '../tables/counters.js';
 import type { TableChange } from '../tables/records.js';
 import { Tables } from '../tables/tables.js';
+import { OPEN_NETWORK, UNRESTRICTED_PORT } from './plans.js';
 
 /** A bridge table small enough to be made for every test. */
 const SLOTS = { entries: 256, overflow: 64 } as const;
@@ -65,6 +66,7 @@ export class TestNetwork {
         networkId: 10,
         mode: options.mode ?? 'l2_l3',
         floodUnknownUnicast: options.floodUnknownUnicast ?? false,
+        ...OPEN_NETWORK,
         mtu: options.mtu ?? 1450,
         hostMac: HOST_MAC,
         treeNexthop: 88,
@@ -81,6 +83,7 @@ export class TestNetwork {
           mac: macOf(vif),
           addresses: [ipOf(vif), ip6Of(vif)],
           dhcp: options.enableDhcp ?? true,
+          ...UNRESTRICTED_PORT,
         })),
       }),
     );

@@ -1,5 +1,6 @@
 import { type Compiled, compileNetwork } from '#vrouterd/agent/compile.js';
 import type { GuestConfig } from '#vrouterd/agent/punt.js';
+import { OPEN_NETWORK, UNRESTRICTED_PORT } from '#vrouterd/testing/plans.js';
 import type { Choices } from '../engine/choices.js';
 import {
   GATEWAY_IP,
@@ -81,6 +82,7 @@ export function compiled(index: number, network: Network): Compiled {
     networkId: 10 + index,
     mode,
     floodUnknownUnicast,
+    ...OPEN_NETWORK,
     mtu,
     hostMac: HOST_MAC,
     treeNexthop: 200 + 2 * index,
@@ -96,6 +98,7 @@ export function compiled(index: number, network: Network): Compiled {
         mac: guestMac(guest),
         addresses: [...(network.inet ? [guestIp(guest)] : []), ...(network.inet6 ? [guestIp6(guest)] : [])],
         dhcp: enableDhcp,
+        ...UNRESTRICTED_PORT,
       };
     }),
   });

@@ -1,0 +1,176 @@
+import { parsePrefix } from '../control/prefix.js';
+import type { PolicyPeer, PolicyRule } from '../control/network-policy.js';
+import { subject } from '../control/schema.js';
+import type { SecurityGroupRule } from '../control/security-group.js';
+import type { StoredObject } from '../control/store.js';
+import { PROTOCOLS, type Protocol, rangesOf } from '../control/traffic.js';
+import type { AclPeer, AclRecord, AclRuleRecord, PortRange } from '../tables/records.js';
+
+export type PolicyObject = StoredObject<'NetworkPolicy'>;
+export type GroupObject = StoredObject<'SecurityGroup'>;
+type Network = Pick<StoredObject<'VirtualNetwork'>, 'name' | 'spec' | 'status'>;
+
+/** Objects by full name. */
+type ByName<T> = { get(name: string): T | undefined };
+
+const ANY_PROTOCOL = -1;
+const ANYBODY: AclPeer = { network: null, prefix: null, group: null };
+
+/**
+ * The access list of a network's policies: their rules in order, `<>` as two rules, then everything inside the network; what
+ * nothing matches is denied. A rule about a network that does not exist is left out, a policy that is missing has no rules.
+ */
+export function networkAcl(
+  id: number,
+  network: Network,
+  policies: ByName<PolicyObject>,
+  networks: ByName<Network>,
+): AclRecord {
+  const { name, status, spec } = network;
+  const rules = spec.policies.flatMap((policy) =>
+    (policies.get(policy)?.spec.rules ?? []).flatMap((rule, i) =>
+      policyRules(rule, `${subject({ kind: 'NetworkPolicy', name: policy })} rules[${i}]`, networks),
+    ),
+  );
+  const inside = { ...ANYBODY, network: status.networkId };
+  const own = subject({ kind: 'VirtualNetwork', name });
+  rules.push(ruleOf(`${own} itself`, ANY_PROTOCOL, { source: inside, destination: inside }));
+  return { id, name, rules, otherwise: 'deny' };
+}
+
+function policyRules(rule: PolicyRule, name: string, networks: ByName<Network>): AclRuleRecord[] {
+  const ends = [rule.source, rule.destination];
+  const peers = ends.flatMap(({ virtualNetwork, subnet = null }): AclPeer[] => {
+    if (virtualNetwork === undefined) return [{ ...ANYBODY, prefix: subnet }];
+    const number = networks.get(virtualNetwork)?.status.networkId;
+    return number === undefined ? [] : [{ ...ANYBODY, network: number }];
+  });
+  if (peers.length < ends.length) return [];
+  const [source, destination] = peers;
+  const [sourcePorts, destinationPorts] = ends.map(({ ports }) => rangesOf(ports));
+  const { action, log } = rule;
+  const common = { ...ruleOf(name, numberOf(rule.protocol), { source, destination }), action, log };
+  const there = { ...common, sourcePorts, destinationPorts };
+  if (rule.direction === '>') return [there];
+  const back = {
+    ...common,
+    source: destination,
+    destination: source,
+    sourcePorts: destinationPorts,
+    destinationPorts: sourcePorts,
+  };
+  return JSON.stringify(there) === JSON.stringify(back) ? [there] : [there, back];
+}
+
+/**
+ * The access list of a set of security groups for one direction: what any rule of any of them allows passes, the rest is denied.
+ * A group that is missing allows nothing.
+ */
+export function groupAcl(
+  id: number,
+  side: 'ingress' | 'egress',
+  names: readonly string[],
+  groups: ByName<GroupObject>,
+  numberOfGroup: (name: string) => number,
+): AclRecord {
+  const rules = names.flatMap((name) => {
+    const own = subject({ kind: 'SecurityGroup', name });
+    return (groups.get(name)?.spec[side] ?? []).map((rule, i) => {
+      const remote = {
+        ...ANYBODY,
+        prefix: rule.remotePrefix ?? null,
+        group: rule.remoteGroup === undefined ? null : numberOfGroup(rule.remoteGroup),
+      };
+      const peers =
+        side === 'egress' ? { source: ANYBODY, destination: remote } : { source: remote, destination: ANYBODY };
+      return { ...ruleOf(`${own} ${side}[${i}]`, numberOf(rule.protocol), peers), ...groupPorts(rule) };
+    });
+  });
+  return { id, name: `${names.join(', ')} ${side}`, rules, otherwise: 'deny' };
+}
+
+/** Ports a rule of a security group is about: those a session goes to, or type and code of ICMP. */
+function groupPorts({
+  ports,
+  icmpType,
+  icmpCode,
+}: SecurityGroupRule): Pick<AclRuleRecord, 'sourcePorts' | 'destinationPorts'> {
+  const one = (value: number | undefined): PortRange[] => (value === undefined ? [] : [[value, value]]);
+  if (icmpType !== undefined) return { sourcePorts: one(icmpType), destinationPorts: one(icmpCode) };
+  return { sourcePorts: [], destinationPorts: rangesOf(ports) };
+}
+
+function ruleOf(
+  name: string,
+  protocol: number,
+  { source, destination }: Pick<AclRuleRecord, 'source' | 'destination'>,
+): AclRuleRecord {
+  return { name, action: 'pass', protocol, source, destination, sourcePorts: [], destinationPorts: [], log: false };
+}
+
+function numberOf(protocol: Protocol): number {
+  if (protocol === 'any') return ANY_PROTOCOL;
+  return typeof protocol === 'number' ? protocol : PROTOCOLS[protocol];
+}
+
+/** Who the pass rules of a network's policies let it talk to. */
+interface Reach {
+  readonly named: ReadonlySet<string>;
+  readonly any: boolean;
+  readonly prefixes: readonly string[];
+}
+
+/**
+ * For each network, by name, the networks whose addresses it has routes to. A network knows another one when a pass rule of
+ * its policies, in whatever direction, has the other by name as one end and itself as the other; or, where the rule only says
+ * any or a subnet, when the other's policies let it talk to this one in turn. Networks of layer 2 take no part.
+ */
+export function connections<N extends Network>(
+  networks: readonly N[],
+  policies: ByName<PolicyObject>,
+): ReadonlyMap<string, readonly N[]> {
+  const routed = networks.filter(({ spec }) => spec.forwardingMode !== 'l2' && spec.policies.length > 0);
+  const reaches = new Map(routed.map((network) => [network.name, reachOf(network, policies)]));
+  const mayTalk = (reach: Reach | undefined, { name, spec }: Network): boolean =>
+    reach !== undefined &&
+    (reach.any || reach.named.has(name) || reach.prefixes.some((prefix) => overlaps(prefix, spec)));
+  const knows = (one: Network, other: Network): boolean => {
+    if (other === one || other.spec.forwardingMode === 'l2') return false;
+    const reach = reaches.get(one.name);
+    return (reach?.named.has(other.name) ?? false) || (mayTalk(reach, other) && mayTalk(reaches.get(other.name), one));
+  };
+  return new Map(routed.map((one) => [one.name, networks.filter((other) => knows(one, other))]));
+}
+
+function reachOf(network: Network, policies: ByName<PolicyObject>): Reach {
+  const named = new Set<string>();
+  const prefixes: string[] = [];
+  let any = false;
+  const add = ({ virtualNetwork, subnet }: PolicyPeer): void => {
+    if (virtualNetwork !== undefined) named.add(virtualNetwork);
+    else if (subnet !== undefined) prefixes.push(subnet);
+    else any = true;
+  };
+  for (const { action, source, destination } of network.spec.policies.flatMap(
+    (name) => policies.get(name)?.spec.rules ?? [],
+  )) {
+    if (action !== 'pass') continue;
+    if (mayBe(source, network)) add(destination);
+    if (mayBe(destination, network)) add(source);
+  }
+  return { named, any, prefixes };
+}
+
+/** Whether addresses of the network may be this end of a rule. */
+function mayBe({ virtualNetwork, subnet }: PolicyPeer, { name, spec }: Network): boolean {
+  if (virtualNetwork !== undefined) return virtualNetwork === name;
+  return subnet === undefined || overlaps(subnet, spec);
+}
+
+function overlaps(text: string, { subnets }: Network['spec']): boolean {
+  const range = parsePrefix(text);
+  return subnets.some(({ prefix }) => {
+    const own = parsePrefix(prefix);
+    return own.family === range.family && own.first <= range.last && range.first <= own.last;
+  });
+}
