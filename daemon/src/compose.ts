@@ -21,9 +21,11 @@ import { startApi } from './api/server.js';
 import { type Config, ConfigError, defaultNetworkMtu } from './config.js';
 import { EmbeddedRedis } from './control/embedded-redis.js';
 import { defaultMac } from './control/names.js';
+import type { DatapathOptions } from './datapath/datapath.js';
 import { RedisStore } from './control/redis-store.js';
 import type { FrameRing } from './packet/frame-ring.js';
 import { BRIDGE_SLOTS } from './tables/bridge.js';
+import { FlowTable, type FlowTableSize } from './tables/flow.js';
 import { Counters, MAX_VIFS, MAX_VRFS } from './tables/counters.js';
 import type { PuntCommand } from './tables/punt.js';
 import { NH_ID, VIF_ID } from './tables/records.js';
@@ -107,6 +109,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
 interface Forwarding {
   readonly tables: Tables;
   readonly counters: Counters;
+  readonly flows: FlowTable;
   readonly host: WorkerHost;
   readonly ports: Ports;
   readonly realiser: Realiser;
@@ -115,9 +118,15 @@ interface Forwarding {
 /** Starts the worker, and what turns configuration into its tables and ports. */
 function startForwarding(config: Config, log: Logger, undo: Undo): Forwarding {
   const counters = mapCounters(config.api.socket, undo);
+  const flows = mapFlows(config);
   const tables = new Tables();
   const host: WorkerHost = new WorkerHost({
-    start: { countersPath: countersPath(config.api.socket), options: datapathOptions(config) },
+    start: {
+      countersPath: besideSocket(config.api.socket, 'counters'),
+      flowsPath: besideSocket(config.api.socket, 'flows'),
+      flowSize: flowSize(config),
+      options: datapathOptions(config),
+    },
     counters,
     log,
     snapshot: () => snapshot(tables),
@@ -155,7 +164,7 @@ function startForwarding(config: Config, log: Logger, undo: Undo): Forwarding {
   host.start();
   undo.push(() => host.stop());
   undo.push(() => realiser.settled());
-  return { tables, counters, host, ports, realiser };
+  return { tables, counters, flows, host, ports, realiser };
 }
 
 /** Makes the state directory and locks it: two daemons must never share one. */
@@ -193,15 +202,26 @@ async function startStore(config: Config, version: string, log: Logger, undo: Un
   return store;
 }
 
-/** The counters lie beside the socket, on a file system in memory, so that they survive the process but not the machine. */
-function countersPath(socket: string): string {
-  return join(dirname(socket), `${basename(socket, '.sock')}.counters`);
+/** Counters and flows lie beside the socket, on a file system in memory, so that they survive the process but not the machine. */
+function besideSocket(socket: string, what: 'counters' | 'flows'): string {
+  return join(dirname(socket), `${basename(socket, '.sock')}.${what}`);
 }
 
 function mapCounters(socket: string, undo: Undo): Counters {
   mkdirSync(dirname(socket), { recursive: true });
-  lock(countersPath(socket), `api.socket ${socket}`, undo);
-  return new Counters(mapFile(countersPath(socket), Counters.bytesFor(BRIDGE_SLOTS)), BRIDGE_SLOTS);
+  const path = besideSocket(socket, 'counters');
+  lock(path, `api.socket ${socket}`, undo);
+  return new Counters(mapFile(path, Counters.bytesFor(BRIDGE_SLOTS)), BRIDGE_SLOTS);
+}
+
+function flowSize({ datapath }: Config): FlowTableSize {
+  return { entries: datapath.flowEntries, overflow: datapath.flowOverflow };
+}
+
+/** The flow table; sessions of an earlier run are in it still. */
+function mapFlows(config: Config): FlowTable {
+  const size = flowSize(config);
+  return new FlowTable(mapFile(besideSocket(config.api.socket, 'flows'), FlowTable.bytesFor(size)), size);
 }
 
 /** Hosts of several clusters may share a machine and a name; their state directories differ. */
@@ -301,8 +321,9 @@ function macOf(host: string): string {
   return defaultMac(createHash('sha1').update(host).digest('hex'));
 }
 
-function datapathOptions(config: Config): { agentRate: number; agentBurst: number; underlayMtu: number } {
-  return { ...config.datapath, underlayMtu: underlayMtu(config) };
+function datapathOptions(config: Config): DatapathOptions {
+  const { agentRate, agentBurst, flowsPerInterface } = config.datapath;
+  return { agentRate, agentBurst, flowsPerInterface, underlayMtu: underlayMtu(config) };
 }
 
 function metricsAddress({ metrics }: Config): { metrics?: { host: string; port: number } } {

@@ -12,7 +12,13 @@ test('a tunnel address is all a configuration needs', (t) => {
   t.is(config.redis, 'embedded');
   t.is(config.redisPrefix, 'vrouter:');
   t.deepEqual(config.tunnel.encapsulations, ['MPLSoUDP', 'MPLSoGRE', 'VXLAN']);
-  t.deepEqual(config.datapath, { agentRate: 1000, agentBurst: 2000 });
+  t.deepEqual(config.datapath, {
+    agentRate: 1000,
+    agentBurst: 2000,
+    flowEntries: 524_288,
+    flowOverflow: 105_472,
+    flowsPerInterface: 131_072,
+  });
   t.true(config.host.length > 0);
 });
 
@@ -38,6 +44,12 @@ test('what is wrong is named with its path', (t) => {
     [ageing('{ protocol: tcp, seconds: 1 }, { protocol: 6, seconds: 2 }'), /flowAgeing\[1\]: says a second time/],
     ['{ tunnel: { address: 192.0.2.1 }, sessions: { file: { path: log } } }', /sessions\.file\.path: /],
     ['{ tunnel: { address: 192.0.2.1 }, sessions: { sample: 0 } }', /sessions\.sample: /],
+    [
+      '{ tunnel: { address: 192.0.2.1 }, datapath: { flowEntries: 3000 } }',
+      /datapath\.flowEntries: is not a power of two/,
+    ],
+    ['{ tunnel: { address: 192.0.2.1 }, datapath: { flowEntries: 512 } }', /datapath\.flowEntries: /],
+    ['{ tunnel: { address: 192.0.2.1 }, datapath: { flowsPerInterface: 1 } }', /datapath\.flowsPerInterface: /],
     ['{ tunnel: { address: 192.0.2.1 }, "a\\nb": 1 }', /^[^\n]*a\\u000ab[^\n]*$/],
   ];
   for (const [text, message] of refused) {

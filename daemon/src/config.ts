@@ -6,9 +6,13 @@ import { explain } from './control/explain.js';
 import { redisSettings } from './control/redis-connection.js';
 import { oneLine } from './control/shown.js';
 import { readYaml, YamlError } from './yaml.js';
+import { FLOW_ENTRIES, overflowFor } from './tables/flow.js';
 
 /** Bytes each encapsulation adds to an IP packet of a guest: outer headers and, as networks bridge, the inner Ethernet header. */
 const ENCAPSULATION_OVERHEAD = { MPLSoUDP: 46, MPLSoGRE: 42, VXLAN: 50 } as const;
+
+/** The table is one array of 32-bit words: this many entries, and as many in the overflow, are below 2^32 bytes. */
+const MAX_FLOW_ENTRIES = 8_388_608;
 
 const ipAddress = z.union([z.ipv4(), z.ipv6()]);
 
@@ -45,8 +49,31 @@ const configFile = z.strictObject({
     .strictObject({
       agentRate: z.int().min(1).default(1000).describe('Frames a second an interface may send to the agent'),
       agentBurst: z.int().min(1).default(2000).describe('Frames to the agent at once'),
+      flowEntries: z
+        .int()
+        .min(1024)
+        .max(MAX_FLOW_ENTRIES)
+        .refine((n) => Number.isInteger(Math.log2(n)), 'is not a power of two; use e.g. 524288')
+        .default(FLOW_ENTRIES)
+        .describe('Flow entries, two for each session: a power of two'),
+      flowOverflow: z
+        .int()
+        .min(0)
+        .max(MAX_FLOW_ENTRIES)
+        .optional()
+        .describe('Entries more, for where many fall together. Default: a fifth'),
+      flowsPerInterface: z
+        .int()
+        .min(2)
+        .optional()
+        .describe('Flow entries the traffic of an interface may make that names no number. Default: a quarter'),
     })
-    .prefault({}),
+    .prefault({})
+    .transform((datapath) => ({
+      ...datapath,
+      flowOverflow: datapath.flowOverflow ?? overflowFor(datapath.flowEntries),
+      flowsPerInterface: datapath.flowsPerInterface ?? datapath.flowEntries / 4,
+    })),
   flowAgeing: flowAgeing
     .default([])
     .describe('After how long without packets sessions end; 180 s where nothing is said'),

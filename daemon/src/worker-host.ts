@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { closeFd, createEventFd, wake } from 'packet-io';
 import type { Logger } from 'pino';
 import type { PortHandle, WorkerCommand, WorkerEvent, WorkerStart } from './datapath/commands.js';
+import type { FlowOp } from './datapath/flow-upkeep.js';
 import { FrameRing } from './packet/frame-ring.js';
 import { type Counters, HEADER } from './tables/counters.js';
 import type { TableChange } from './tables/records.js';
@@ -80,6 +81,16 @@ export class WorkerHost {
     if (!port) return;
     this.#ports.delete(vif);
     this.#closing.push({ sequence: this.#tell({ kind: 'detach', sequence: ++this.#sequence, vif }), fd: port.fd });
+  }
+
+  /** Does something to a pair of flow entries; nothing when the place was given away since. Returns the sequence number. */
+  flowCommand(op: FlowOp, index: number, generation: number): number {
+    return this.#tell({ kind: 'flow', sequence: ++this.#sequence, op, index, generation });
+  }
+
+  /** Removes flow pairs that are idle: (index, generation, idle ms) each, in `pairs`. Returns the sequence number. */
+  age(pairs: Int32Array): number {
+    return this.#tell({ kind: 'age', sequence: ++this.#sequence, pairs });
   }
 
   /** Sends a frame the agent made out of an interface. False: the ring is full, the frame is lost. */

@@ -2,12 +2,14 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from '
 import { mapFile, PacketIo, PORT } from 'packet-io';
 import type { PortHandle, WorkerCommand, WorkerEvent, WorkerStart } from './datapath/commands.js';
 import { Datapath } from './datapath/datapath.js';
+import { flowCommand, takeOverFlows } from './datapath/flow-upkeep.js';
 import { inject } from './datapath/inject.js';
 import { runLoop } from './datapath/loop.js';
 import { inlineDeeply } from './datapath/optimiser.js';
 import { FrameRing } from './packet/frame-ring.js';
 import { Counters, HEADER, VIF } from './tables/counters.js';
 import { BRIDGE_SLOTS } from './tables/bridge.js';
+import { FlowTable } from './tables/flow.js';
 import { Tables } from './tables/tables.js';
 
 /**
@@ -29,7 +31,9 @@ const tables = new Tables(counters);
 const io = new PacketIo({ wakeFd: start.wakeFd });
 const toAgent = new FrameRing(start.toAgent);
 const fromAgent = new FrameRing(start.fromAgent);
-const dp = new Datapath(io, tables, counters, toAgent, start.options);
+const flows = new FlowTable(mapFile(start.flowsPath, FlowTable.bytesFor(start.flowSize)), start.flowSize);
+const dp = new Datapath(io, tables, counters, toAgent, flows, start.options);
+takeOverFlows(dp);
 let goesOn = true;
 
 function tell(event: WorkerEvent): void {
@@ -46,6 +50,12 @@ function carryOut(command: WorkerCommand): void {
       break;
     case 'detach':
       io.detach(command.vif);
+      break;
+    case 'flow':
+      flowCommand(dp, command.op, command.index, command.generation);
+      break;
+    case 'age':
+      dp.flow.ageing.push(command.pairs);
       break;
     case 'stop':
       goesOn = false;

@@ -73,7 +73,7 @@ test('the tools show interfaces, routes, bridge entries and nexthops in their cl
   const block = await daemon.run('vif', `--get ${left.id}`);
   t.true(block.includes(`vif0/${left.id}`.padEnd(12) + `OS: ${left.name}\n`));
   t.true(block.includes(`            Type:Virtual HWaddr:${GATEWAY_MAC} IPaddr:5.5.5.3\n`));
-  t.regex(block, new RegExp(`^ {12}Vrf:${vrf} Mcast Vrf:${vrf} Flags:L3L2DEr QOS:-1 Ref:\\d+$`, 'm'));
+  t.regex(block, new RegExp(`^ {12}Vrf:${vrf} Mcast Vrf:${vrf} Flags:PL3L2DEr QOS:-1 Ref:\\d+$`, 'm'));
   t.regex(block, /^ {12}RX packets:[1-9]\d* {2}bytes:\d+ errors:0\n {12}TX packets:[1-9]\d* {2}bytes:\d+ errors:0$/m);
 });
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { BRIDGE_FLAG, NH_ID, ROUTE_FLAG, VIF_FLAG } from '../tables/records.js';
+import { BRIDGE_FLAG, NH_FLAG, NH_ID, ROUTE_FLAG, VIF_FLAG } from '../tables/records.js';
 import { OPEN_NETWORK, UNRESTRICTED_PORT } from '../testing/plans.js';
 import { compileNetwork, type NetworkPlan } from './compile.js';
 
@@ -71,12 +71,23 @@ test('nexthops of an interface carry the header a routed packet gets', (t) => {
 
 test('the flags of an interface follow the network', (t) => {
   const flags = (changes: Partial<NetworkPlan>): number => compileNetwork(plan(changes)).vifs[0].flags;
-  const { l2, l3, dhcp, unknownUnicastFlood, etreeRoot } = VIF_FLAG;
-  t.is(flags({}), l3 | l2 | dhcp | etreeRoot);
+  const { policy, l2, l3, dhcp, unknownUnicastFlood, etreeRoot } = VIF_FLAG;
+  t.is(flags({}), policy | l3 | l2 | dhcp | etreeRoot);
   t.is(flags({ mode: 'l2' }), l2 | dhcp | etreeRoot);
-  t.is(flags({ mode: 'l3' }), l3 | dhcp | etreeRoot);
-  t.is(flags({ floodUnknownUnicast: true }), l3 | l2 | dhcp | unknownUnicastFlood | etreeRoot);
-  t.is(flags({ interfaces: [{ ...plan().interfaces[0], dhcp: false }] }), l3 | l2 | etreeRoot);
+  t.is(flags({ mode: 'l3' }), policy | l3 | dhcp | etreeRoot);
+  t.is(flags({ floodUnknownUnicast: true }), policy | l3 | l2 | dhcp | unknownUnicastFlood | etreeRoot);
+  t.is(flags({ interfaces: [{ ...plan().interfaces[0], dhcp: false }] }), policy | l3 | l2 | etreeRoot);
+  t.is(flags({ interfaces: [{ ...plan().interfaces[0], packetMode: true }] }), l3 | l2 | dhcp | etreeRoot);
+});
+
+test('what is delivered to an interface with flows is looked up, in packet mode and in layer 2 it is not', (t) => {
+  const withPolicy = (changes: Partial<NetworkPlan>): readonly number[] =>
+    compileNetwork(plan(changes))
+      .nexthops.filter(({ flags }) => (flags & NH_FLAG.policy) !== 0)
+      .map(({ id }) => id);
+  t.deepEqual(withPolicy({}), [81, 85]);
+  t.deepEqual(withPolicy({ mode: 'l2' }), []);
+  t.deepEqual(withPolicy({ interfaces: [{ ...plan().interfaces[0], packetMode: true }] }), []);
 });
 
 test('a network of layer 2 has no routes, one of layer 3 stitches and bridges nothing', (t) => {

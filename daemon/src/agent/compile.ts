@@ -138,7 +138,7 @@ export const FIXED: Compiled = {
       id: NH_ID.agent,
       type: NH_TYPE.encap,
       family: 'inet',
-      flags: USABLE,
+      flags: USABLE | NH_FLAG.policy,
       vrf: 0,
       oif: VIF_ID.agent,
       rewrite: ethernetHex(AGENT_MAC, GATEWAY_MAC),
@@ -174,6 +174,7 @@ function vifOf(network: NetworkPlan, port: InterfacePlan): VifRecord {
     vrf: network.vrf,
     mcastVrf: network.vrf,
     flags:
+      (hasFlows(network, port) ? VIF_FLAG.policy : 0) |
       (network.mode === 'l2' ? 0 : VIF_FLAG.l3) |
       (network.mode === 'l3' ? 0 : VIF_FLAG.l2) |
       (port.dhcp ? VIF_FLAG.dhcp : 0) |
@@ -184,12 +185,17 @@ function vifOf(network: NetworkPlan, port: InterfacePlan): VifRecord {
     ip6: port.addresses.find((address) => familyOf(address) === 'inet6') ?? null,
     mtu: network.mtu,
     macs: [port.mac],
-    ...restrictionsOf(port),
+    ...restrictionsOf(network, port),
   };
 }
 
-function restrictionsOf(port: InterfacePlan): Restrictions {
-  if (port.packetMode) return UNRESTRICTED;
+/** Whether packets of the interface have flows: a pure layer-2 network never looks into IP. */
+function hasFlows(network: NetworkPlan, port: InterfacePlan): boolean {
+  return network.mode !== 'l2' && !port.packetMode;
+}
+
+function restrictionsOf(network: NetworkPlan, port: InterfacePlan): Restrictions {
+  if (!hasFlows(network, port)) return UNRESTRICTED;
   const { portSecurity, maxFlows, egressAcl, ingressAcl, fatFlows, fatFlowExclude } = port;
   return { portSecurity, maxFlows, egressAcl, ingressAcl, fatFlows, fatFlowExclude };
 }
@@ -197,7 +203,7 @@ function restrictionsOf(port: InterfacePlan): Restrictions {
 function nexthopsOf(network: NetworkPlan, port: InterfacePlan): NexthopRecord[] {
   const encap = {
     type: NH_TYPE.encap,
-    flags: USABLE,
+    flags: USABLE | (hasFlows(network, port) ? NH_FLAG.policy : 0),
     vrf: network.vrf,
     oif: port.vif,
     rewrite: ethernetHex(port.mac, GATEWAY_MAC),

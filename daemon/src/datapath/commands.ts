@@ -1,11 +1,23 @@
 import type { TableChange } from '../tables/records.js';
+import type { FlowTableSize } from '../tables/flow.js';
 import type { DatapathOptions } from './datapath.js';
+import type { FlowOp } from './flow-upkeep.js';
 
 /** What the main thread tells the worker, in order. `sequence` counts up by one; the worker publishes the last one it carried out. */
 export type WorkerCommand =
   | { readonly kind: 'changes'; readonly sequence: number; readonly changes: readonly TableChange[] }
   | { readonly kind: 'attach'; readonly sequence: number; readonly port: PortHandle }
   | { readonly kind: 'detach'; readonly sequence: number; readonly vif: number }
+  /** Done to a pair of flow entries, unless the place is another's by now. */
+  | {
+      readonly kind: 'flow';
+      readonly sequence: number;
+      readonly op: FlowOp;
+      readonly index: number;
+      readonly generation: number;
+    }
+  /** Flow pairs to remove if they were idle that long: (index, generation, idle ms) each. */
+  | { readonly kind: 'age'; readonly sequence: number; readonly pairs: Int32Array }
   | { readonly kind: 'stop'; readonly sequence: number };
 
 /** An open port: descriptors are valid in every thread of the process. */
@@ -30,6 +42,8 @@ export type WorkerEvent =
 /** What the worker starts with. */
 export interface WorkerStart {
   readonly countersPath: string;
+  readonly flowsPath: string;
+  readonly flowSize: FlowTableSize;
   /** Event descriptor of the main thread that announces commands and frames for the worker. */
   readonly wakeFd: number;
   readonly toAgent: SharedArrayBuffer;

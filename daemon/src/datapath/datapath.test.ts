@@ -138,7 +138,7 @@ test('a packet with a wrong header checksum is not routed', (t) => {
 });
 
 test('an address of the subnet nobody has is discarded', (t) => {
-  const net = new TestNetwork();
+  const net = new TestNetwork({ packetMode: 'all' });
   t.deepEqual(net.receive(3, ping(3, '5.5.5.100', GATEWAY_MAC)), []);
   t.is(net.drops('discards'), 1);
   t.is(net.vrfStat('discards'), 1);
@@ -357,7 +357,7 @@ test('a tagged ARP request is a broadcast like any other', (t) => {
 });
 
 test('a frame that would go back where it came from is dropped', (t) => {
-  const net = new TestNetwork();
+  const net = new TestNetwork({ packetMode: 'all' });
   t.deepEqual(net.receive(3, ping(3, ipOf(3), macOf(3))), []);
   t.is(net.drops('packetLoop'), 1);
 });

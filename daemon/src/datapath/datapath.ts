@@ -3,7 +3,9 @@ import { DROP, type DropReason } from '../packet/drop.js';
 import type { FrameRing } from '../packet/frame-ring.js';
 import { Packet } from '../packet/packet.js';
 import { type Counters, HEADER, type VRF_STAT, type VrfStat } from '../tables/counters.js';
+import type { FlowTable } from '../tables/flow.js';
 import type { Tables } from '../tables/tables.js';
+import { FlowState } from './flow-state.js';
 import { Segmenter } from './offload.js';
 import { STEP, type Tracer } from './tracer.js';
 import { settle } from './vif-output.js';
@@ -18,11 +20,13 @@ export interface DatapathOptions {
   readonly agentBurst: number;
   /** Smallest MTU of the underlay, bytes: TCP's segment size is clamped to what fits through a tunnel. */
   readonly underlayMtu: number;
+  /** Flow entries an interface may have where nothing else is configured for it. */
+  readonly flowsPerInterface: number;
 }
 
 /**
  * The state of one worker's datapath, and its batch. The stages are the other files of this folder in the order a frame meets
- * them: vif-input, parse, arp or nd, trap, bridge, route, nexthop, vif-output. Each takes the datapath with the frame in hand in
+ * them: vif-input, parse, arp or nd, trap, flow, bridge, route, nexthop, vif-output. Each takes the datapath with the frame in hand in
  * `p`, does one thing, and names the next.
  */
 export class Datapath {
@@ -42,15 +46,24 @@ export class Datapath {
   readonly tables: Tables;
   readonly counters: Counters;
   readonly options: DatapathOptions;
+  readonly flow: FlowState;
   /** Frames for the agent. */
   readonly toAgent: FrameRing;
   #scratch: number;
 
-  constructor(io: FrameIo, tables: Tables, counters: Counters, toAgent: FrameRing, options: DatapathOptions) {
+  constructor(
+    io: FrameIo,
+    tables: Tables,
+    counters: Counters,
+    toAgent: FrameRing,
+    flows: FlowTable,
+    options: DatapathOptions,
+  ) {
     this.io = io;
     this.tables = tables;
     this.counters = counters;
     this.toAgent = toAgent;
+    this.flow = new FlowState(flows, counters, options.flowsPerInterface);
     this.options = options;
     this.b = new Uint8Array(io.arena);
     this.#scratch = io.scratchAt;

@@ -1,6 +1,7 @@
 import { CTL, type FrameIo } from '../io/device.js';
 import { HEADER } from '../tables/counters.js';
 import type { Datapath } from './datapath.js';
+import { flowUpkeep } from './flow-upkeep.js';
 
 /** Longest sleep, ms: after it the worker shows that it lives. */
 const IDLE_MS = 100;
@@ -25,9 +26,10 @@ export interface LoopControl {
 export function runLoop(dp: Datapath, io: FrameIo, control: LoopControl): void {
   let queued = 0;
   let changes = true;
+  let upkeep = true;
   let nextTick = 0;
   while (control.goesOn()) {
-    const received = io.step(queued, changes ? 0 : IDLE_MS);
+    const received = io.step(queued, changes || upkeep ? 0 : IDLE_MS);
     const now = io.clock[0];
     dp.counters.words[HEADER.heartbeat]++;
     if (now >= nextTick) {
@@ -40,9 +42,11 @@ export function runLoop(dp: Datapath, io: FrameIo, control: LoopControl): void {
       dp.punted = false;
       control.framesForAgent();
     }
+    upkeep = flowUpkeep(dp);
     if (!woken && !changes) continue;
     dp.flush();
     changes = control.apply();
     queued = dp.queued;
+    upkeep = true;
   }
 }

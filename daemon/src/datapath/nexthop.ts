@@ -6,6 +6,7 @@ import { put16 } from '../wire/bytes.js';
 import * as ethernet from '../wire/ethernet.js';
 import type { Datapath } from './datapath.js';
 import { STEP } from './tracer.js';
+import { flowOutput } from './flow.js';
 import { toAgent } from './trap.js';
 import { output } from './vif-output.js';
 
@@ -31,6 +32,7 @@ function encap(dp: Datapath, nexthop: Nexthop): void {
   const out = tables.vifs.get(nexthop.oif);
   if (!out) return dp.drop('invalidIf');
   if (nexthop.oif === VIF_ID.agent) return toAgentFrom(dp);
+  if (nexthop.policy && !p.looked && !flowOutput(dp, out)) return;
   if (nexthop.bridged) {
     if (nexthop.oif === p.vif) return dp.drop('packetLoop');
     dp.vrfStat(VRF_STAT.l2Encaps);

@@ -63,7 +63,7 @@ test('the frame is kept as it was at each step, so that what was rewritten shows
 });
 
 test('a dropped packet ends with the reason', (t) => {
-  const { net, records } = traced();
+  const { net, records } = traced({ packetMode: 'all' });
   net.receive(3, ping(3, '5.5.5.100', GATEWAY_MAC));
   t.deepEqual(told(records[0]).slice(-2), [
     ['nexthop', 1],

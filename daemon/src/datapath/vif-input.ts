@@ -7,6 +7,7 @@ import * as vnet from '../wire/vnet.js';
 import { arpInput } from './arp.js';
 import { bridgeInput } from './bridge.js';
 import type { Datapath } from './datapath.js';
+import { flowInput } from './flow.js';
 import { ndInput } from './nd.js';
 import { checkVnet, isPlain, wireBytes, wirePackets } from './offload.js';
 import { parse, parseEthernet } from './parse.js';
@@ -21,6 +22,7 @@ export function vifInput(dp: Datapath, port: number, at: number, length: number)
   p.packets = 1;
   p.bytes = length;
   p.vif = -1;
+  p.looked = false;
   if (!vif) {
     counters.words[HEADER.retiredReceived]++;
     return counters.drop(-1, DROP.invalidIf, 1);
@@ -52,5 +54,6 @@ export function vifInput(dp: Datapath, port: number, at: number, length: number)
   if (!parse(dp)) return l3 ? dp.drop('invalidPacket') : bridgeInput(dp, vif);
   if (trapDhcp(dp, vif)) return;
   if (l3 && ndInput(dp, vif)) return;
+  if (vif.policy && !flowInput(dp, vif)) return;
   bridgeInput(dp, vif);
 }

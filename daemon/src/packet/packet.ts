@@ -23,4 +23,6 @@ export class Packet {
   /** What the frame counts as: segments of a super-frame, bytes on the wire. */
   packets = 1;
   bytes = 0;
+  /** Whether a flow was looked up, or need not be: what goes out through a nexthop with policy is looked up otherwise. */
+  looked = false;
 }

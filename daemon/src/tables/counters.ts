@@ -46,6 +46,8 @@ export const VIF = {
   txSuperFrames: 7,
   /** Frames the kernel dropped before the datapath could read them. */
   kernelDrops: 8,
+  /** Flow entries its traffic made that are still there. */
+  flows: 9,
   drops: 10,
   words: 10 + DROP_WORDS,
 } as const;

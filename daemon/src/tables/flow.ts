@@ -78,7 +78,10 @@ export const FLOW = {
   mirrors: 29,
   /** What decided: ACL << 16 | rule; -1: no rule. */
   rule: 30,
-  /** Interface whose share the pair counts against | FLOW_OWN bits << 16. */
+  /**
+   * Interface this direction comes from, 0xffff: none of this host | FLOW_OWN bits << 16. That of the forward entry is the one
+   * whose share the pair counts against.
+   */
   owner: 31,
 } as const;
 
@@ -124,6 +127,8 @@ export const FLOW_OWN = {
   fromFabric: 0x8,
   /** Told to the log of sessions. */
   told: 0x10,
+  /** Where it goes was told by the destination MAC, not by a route. */
+  byMac: 0x20,
 } as const;
 
 /** What TCP has shown, as `flow` prints it; "reverse" is learnt from the other direction. */
@@ -149,9 +154,12 @@ export const FLOW_DROP_TEXT = [
 ] as const;
 export const FLOW_DROP = {
   unknown: 0,
+  vrfErr: 3,
   noSrcRt: 4,
   noDstRt: 5,
   flowLimit: 11,
+  invalidL2Flow: 14,
+  sameFlowRflowKey: 17,
   noSrcRtRpfNh: 19,
   policy: 21,
   outPolicy: 22,

@@ -8,6 +8,10 @@ export class Nexthop {
   /** Whether delivering through this nexthop leaves the Ethernet header as it is. */
   readonly bridged: boolean;
   readonly oif: number;
+  /** VRF it belongs to; -1: none. */
+  readonly vrf: number;
+  /** Whether what is delivered through it has flows, even where the sender has none. */
+  readonly policy: boolean;
   readonly rewrite: Uint8Array;
   readonly members: readonly number[];
 
@@ -17,6 +21,8 @@ export class Nexthop {
     this.type = record.type;
     this.bridged = record.family === 'bridge';
     this.oif = record.oif;
+    this.vrf = record.vrf;
+    this.policy = (record.flags & NH_FLAG.policy) !== 0;
     this.rewrite = Uint8Array.from(Buffer.from(record.rewrite, 'hex'));
     this.members = record.members.map((member) => member.nexthop);
   }

@@ -2,8 +2,9 @@ import { formatMac, parseMac } from '../wire/addr.js';
 import { Acl } from './acl.js';
 import { BridgeTable } from './bridge.js';
 import type { Counters } from './counters.js';
+import { Epochs } from './epochs.js';
 import { NexthopTable } from './nexthop.js';
-import type { TableChange, VrfRecord } from './records.js';
+import type { TableChange, VifRecord, VrfRecord } from './records.js';
 import { VifTable } from './vif.js';
 import { Vrf } from './vrf.js';
 
@@ -17,6 +18,7 @@ export class Tables {
   readonly vrfs: (Vrf | undefined)[] = [];
   readonly acls: (Acl | undefined)[] = [];
   readonly bridge: BridgeTable;
+  readonly epochs = new Epochs();
   readonly #counters: Counters | null;
 
   /** @param counters given to the worker's tables only: what is deleted takes its counts along. */
@@ -29,7 +31,7 @@ export class Tables {
   apply(change: TableChange): void {
     switch (change.table) {
       case 'vif':
-        if (change.op === 'set') this.vifs.set(change.record);
+        if (change.op === 'set') this.#setVif(change.record);
         else this.#deleteVif(change.id);
         return;
       case 'vrf':
@@ -39,10 +41,10 @@ export class Tables {
       case 'acl':
         if (change.op === 'set') this.acls[change.record.id] = new Acl(change.record);
         else this.acls[change.id] = undefined;
+        this.epochs.aclChanged();
         return;
       case 'nexthop':
-        if (change.op === 'set') this.nexthops.set(change.record);
-        else this.nexthops.delete(change.id);
+        this.#applyNexthop(change);
         return;
       case 'route':
         this.#applyRoute(change);
@@ -53,19 +55,35 @@ export class Tables {
     }
   }
 
+  #setVif(record: VifRecord): void {
+    this.vifs.set(record);
+    this.epochs.vifChanged(record.id);
+  }
+
+  #applyNexthop(change: Extract<TableChange, { table: 'nexthop' }>): void {
+    const known = this.nexthops.get(change.op === 'set' ? change.record.id : change.id);
+    if (known) this.epochs.vrfChanged(known.vrf);
+    if (change.op === 'delete') return this.nexthops.delete(change.id);
+    this.nexthops.set(change.record);
+    this.epochs.vrfChanged(change.record.vrf);
+  }
+
   #setVrf(record: VrfRecord): void {
     const vrf = this.vrfs[record.id];
     if (vrf) vrf.record = record;
     else this.vrfs[record.id] = new Vrf(record);
+    this.epochs.vrfChanged(record.id);
   }
 
   #deleteVif(id: number): void {
     this.vifs.delete(id);
+    this.epochs.vifDeleted(id);
     this.#counters?.retireVif(id);
   }
 
   #deleteVrf(id: number): void {
     this.vrfs[id] = undefined;
+    this.epochs.vrfDeleted(id);
     this.#counters?.retireVrf(id);
   }
 
@@ -76,9 +94,11 @@ export class Tables {
     const table = vrf[key.family];
     if (change.op === 'set') table.set(change.record);
     else table.delete(change);
+    this.epochs.vrfChanged(key.vrf);
   }
 
   #applyBridge(change: Extract<TableChange, { table: 'bridge' }>): void {
+    this.epochs.vrfChanged(change.op === 'set' ? change.record.vrf : change.vrf);
     const mac = parseMac(change.op === 'set' ? change.record.mac : change.mac);
     if (change.op === 'delete') {
       this.#counters?.clearBridge(this.bridge.find(change.vrf, mac, 0));

@@ -1,6 +1,7 @@
 import { parseMac } from '../wire/addr.js';
+import { get16, get32 } from '../wire/bytes.js';
 import { FatFlows } from './fat-flow.js';
-import type { VifRecord } from './records.js';
+import { VIF_FLAG, type VifRecord } from './records.js';
 
 /** A virtual interface as the datapath sees it: the agent's record, and what the port behind it can do. */
 export class Vif {
@@ -13,6 +14,15 @@ export class Vif {
   mcastVrf = 0;
   /** Its fat-flow rules, null: none. */
   fatFlows: FatFlows | null = null;
+  /** Flow-key nexthop: K(nh) of the flows its packets have. */
+  nexthop = 0;
+  /** Whether its packets have flows (flow mode), and whether what it sends from is checked. */
+  policy = false;
+  portSecurity = false;
+  maxFlows = 0;
+  /** ACLs of its security groups; -1: none. */
+  egressAcl = -1;
+  ingressAcl = -1;
   /** Whether the port takes virtio-net headers: super-frames and partial checksums pass as they are. */
   offloads = true;
   /** Tokens left for frames to the agent, and when they were last refilled (ms). */
@@ -21,6 +31,8 @@ export class Vif {
   /** What of the port's own counters is in the shared ones already. */
   kernelDropsSeen = 0;
   rxErrorsSeen = 0;
+  /** MACs it may send from: the first two bytes and the last four of each. */
+  #macs = new Int32Array(0);
 
   constructor(record: VifRecord) {
     this.id = record.id;
@@ -36,6 +48,22 @@ export class Vif {
     this.vrf = record.vrf;
     this.mcastVrf = record.mcastVrf;
     this.fatFlows = record.fatFlows.length === 0 ? null : new FatFlows(record.fatFlows, record.fatFlowExclude);
+    this.nexthop = record.nexthop;
+    this.policy = (record.flags & VIF_FLAG.policy) !== 0;
+    this.portSecurity = record.portSecurity;
+    this.maxFlows = record.maxFlows;
+    this.egressAcl = record.egressAcl;
+    this.ingressAcl = record.ingressAcl;
+    this.#macs = Int32Array.from(record.macs.map(parseMac).flatMap((mac) => [get16(mac, 0), get32(mac, 2)]));
+  }
+
+  /** Whether the MAC at `at` is one it may send from. */
+  owns(b: Uint8Array, at: number): boolean {
+    const macs = this.#macs;
+    const first = get16(b, at);
+    const last = get32(b, at + 2) | 0;
+    for (let i = 0; i < macs.length; i += 2) if (macs[i + 1] === last && macs[i] === first) return true;
+    return false;
   }
 }
 

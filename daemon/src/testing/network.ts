@@ -1,4 +1,4 @@
-import { compileNetwork, FIXED, type NetworkPlan } from '../agent/compile.js';
+import { type Compiled, compileNetwork, FIXED, type InterfacePlan, type NetworkPlan } from '../agent/compile.js';
 import { Reconciler } from '../agent/reconcile.js';
 import { Datapath } from '../datapath/datapath.js';
 import { inject } from '../datapath/inject.js';
@@ -7,7 +7,8 @@ import { DROP, type DropReason } from '../packet/drop.js';
 import { FrameRing, type RingFrame } from '../packet/frame-ring.js';
 import { BridgeTable } from '../tables/bridge.js';
 import { Counters, VRF_STAT, type VrfStat } from '../tables/counters.js';
-import type { TableChange } from '../tables/records.js';
+import { FlowTable } from '../tables/flow.js';
+import type { AclRecord, TableChange } from '../tables/records.js';
 import { Tables } from '../tables/tables.js';
 import { OPEN_NETWORK, UNRESTRICTED_PORT } from './plans.js';
 
@@ -22,11 +23,24 @@ export const macOf = (vif: number): string => `02:00:00:00:00:0${vif}`;
 export const ipOf = (vif: number): string => `5.5.5.${vif}`;
 export const ip6Of = (vif: number): string => `fd00:5::${vif}`;
 
-export interface NetworkOptions extends Partial<Pick<NetworkPlan, 'mode' | 'floodUnknownUnicast' | 'mtu'>> {
+const NOTHING: Compiled = { acls: [], vrfs: [], vifs: [], nexthops: [], routes: [], bridge: [] };
+
+export interface NetworkOptions extends Partial<
+  Pick<NetworkPlan, 'mode' | 'floodUnknownUnicast' | 'mtu' | 'acl' | 'rpf'>
+> {
   readonly guests?: number;
   readonly enableDhcp?: boolean;
   readonly agentBurst?: number;
   readonly underlayMtu?: number;
+  /** Interfaces without flows. */
+  readonly packetMode?: readonly number[] | 'all';
+  /** What is different about an interface. */
+  readonly port?: (vif: number) => Partial<InterfacePlan>;
+  readonly acls?: readonly AclRecord[];
+  /** Flow entries of an interface, and of the table. */
+  readonly flowsPerInterface?: number;
+  readonly flowEntries?: number;
+  readonly flowOverflow?: number;
 }
 
 /** A datapath on memory devices, with one network of guests. */
@@ -35,16 +49,19 @@ export class TestNetwork {
   readonly toAgent = new FrameRing();
   readonly counters = Counters.inMemory(SLOTS.entries + SLOTS.overflow);
   readonly tables = new Tables(this.counters, new BridgeTable(SLOTS.entries, SLOTS.overflow));
+  readonly flows: FlowTable;
   readonly dp: Datapath;
   readonly #reconciler: Reconciler;
   readonly #options: NetworkOptions;
 
   constructor(options: NetworkOptions = {}) {
     this.#options = options;
-    this.dp = new Datapath(this.io, this.tables, this.counters, this.toAgent, {
+    this.flows = FlowTable.inMemory({ entries: options.flowEntries ?? 1024, overflow: options.flowOverflow ?? 64 });
+    this.dp = new Datapath(this.io, this.tables, this.counters, this.toAgent, this.flows, {
       agentRate: 1000,
       agentBurst: options.agentBurst ?? 1000,
       underlayMtu: options.underlayMtu ?? 1500,
+      flowsPerInterface: options.flowsPerInterface ?? 256,
     });
     const replica = new Tables(null, new BridgeTable(SLOTS.entries, SLOTS.overflow));
     this.#reconciler = new Reconciler(replica, (changes: readonly TableChange[]) => {
@@ -57,6 +74,7 @@ export class TestNetwork {
   /** Changes the network under way. */
   configure(changes: Partial<NetworkOptions>): void {
     const options = { ...this.#options, ...changes };
+    this.#reconciler.reconcile('policies', { ...NOTHING, acls: options.acls ?? [] });
     const vifs = Array.from({ length: options.guests ?? 2 }, (_, i) => i + 3);
     this.#reconciler.reconcile(
       'network',
@@ -67,6 +85,8 @@ export class TestNetwork {
         mode: options.mode ?? 'l2_l3',
         floodUnknownUnicast: options.floodUnknownUnicast ?? false,
         ...OPEN_NETWORK,
+        ...(options.acl !== undefined && { acl: options.acl }),
+        ...(options.rpf !== undefined && { rpf: options.rpf }),
         mtu: options.mtu ?? 1450,
         hostMac: HOST_MAC,
         treeNexthop: 88,
@@ -84,6 +104,9 @@ export class TestNetwork {
           addresses: [ipOf(vif), ip6Of(vif)],
           dhcp: options.enableDhcp ?? true,
           ...UNRESTRICTED_PORT,
+          packetMode: options.packetMode === 'all' || (options.packetMode?.includes(vif) ?? false),
+          portSecurity: true,
+          ...options.port?.(vif),
         })),
       }),
     );

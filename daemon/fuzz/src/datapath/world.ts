@@ -9,6 +9,7 @@ import { DROP_REASONS } from '#vrouterd/packet/drop.js';
 import { FrameRing, RING_FRAME } from '#vrouterd/packet/frame-ring.js';
 import { BridgeTable } from '#vrouterd/tables/bridge.js';
 import { Counters, HEADER, VIF } from '#vrouterd/tables/counters.js';
+import { FlowTable } from '#vrouterd/tables/flow.js';
 import type { PuntCommand } from '#vrouterd/tables/punt.js';
 import type { TableChange } from '#vrouterd/tables/records.js';
 import { snapshot, Tables } from '#vrouterd/tables/tables.js';
@@ -68,7 +69,9 @@ export class World implements LoopControl {
     while (memory.fromAgent.take() !== null);
     this.#outcomes = new Outcomes(counters, observe);
     this.#tables = new Tables(counters, new BridgeTable(SLOTS.entries, SLOTS.overflow));
-    this.#dp = new Datapath(io, this.#tables, counters, toAgent, {
+    const flows = FlowTable.inMemory({ entries: 256, overflow: 64 });
+    this.#dp = new Datapath(io, this.#tables, counters, toAgent, flows, {
+      flowsPerInterface: choices.pick([256, 64, 4]),
       agentRate: choices.pick([1000, 0, 10]),
       agentBurst: choices.pick([1000, 3, 1]),
       underlayMtu: choices.pick([1500, 1280, 9000, 600]),

@@ -1,0 +1,124 @@
+import { FLOW, FLOW_ACTION, FLOW_DOUBLE, FLOW_FLAG, FLOW_OWN, type FlowTable } from '../tables/flow.js';
+import type { Vif } from '../tables/vif.js';
+import * as ethernet from '../wire/ethernet.js';
+import * as icmpv6 from '../wire/icmpv6.js';
+import * as ipv4 from '../wire/ipv4.js';
+import * as ipv6 from '../wire/ipv6.js';
+import * as tcp from '../wire/tcp.js';
+import type { Datapath } from './datapath.js';
+import { packetKey } from './flow-key.js';
+import { refresh } from './flow-refresh.js';
+import { makePair, removePair } from './flow-setup.js';
+import { FLOW_END } from './flow-state.js';
+import { trackTcp } from './tcp-track.js';
+
+/** Types of neighbour discovery, which has no flows (RFC 4861). */
+const ND_FIRST = 133;
+const ND_LAST = 137;
+
+/**
+ * The flow stage: every unicast IP packet of an interface with policy belongs to a session, whose two entries say what is done
+ * with it. On an entry: is what it was decided by still so; TCP's letters; counts; may it come from there; the action.
+ *
+ * Looks up the packet in hand as it comes from a guest. On entry parse() has accepted it, and what is neighbour discovery or for
+ * DHCP is gone. Returns whether it goes on; else it was dropped.
+ */
+export function flowInput(dp: Datapath, vif: Vif): boolean {
+  const { p, b } = dp;
+  p.looked = true;
+  if (p.protocol < 0 || ethernet.isMulticast(b, p.at)) return true;
+  return lookUp(dp, vif, vif.nexthop, -1);
+}
+
+/**
+ * Looks up the packet in hand before it leaves to a guest, by a nexthop with policy, when its sender has no flows. Returns whether
+ * it goes on; else it was dropped.
+ */
+export function flowOutput(dp: Datapath, out: Vif): boolean {
+  const { p, b, tables } = dp;
+  p.looked = true;
+  if (p.protocol < 0 || p.tagged || ethernet.isMulticast(b, p.at) || isNd(dp)) return true;
+  const from = tables.vifs.get(p.vif);
+  return from ? lookUp(dp, from, out.nexthop, out.id) : true;
+}
+
+function isNd({ p, b }: Datapath): boolean {
+  if (p.protocol !== ipv6.PROTOCOL_ICMPV6 || !icmpv6.fits(p.l4At, p.end)) return false;
+  const type = icmpv6.type(b, p.l4At);
+  return type >= ND_FIRST && type <= ND_LAST;
+}
+
+function lookUp(dp: Datapath, from: Vif, keyNh: number, out: number): boolean {
+  const { flow } = dp;
+  const { table } = flow;
+  if (!packetKey(dp, keyNh, flow.real)) return false;
+  flow.key.set(flow.real);
+  let index = table.find(flow.key);
+  if (index >= 0 && table.words[table.at(index) + FLOW.epoch] !== dp.tables.epochs.now && !refresh(dp, index))
+    index = -1;
+  if (index >= 0 && isOver(dp, index)) {
+    if (!beginsTcp(dp)) return refuse(dp, 'flowEvict');
+    removePair(dp, index, FLOW_END.closed);
+    index = -1;
+  }
+  if (index < 0) index = makePair(dp, from, out);
+  return index >= 0 && follow(dp, from, index);
+}
+
+const isOver = ({ flow: { table } }: Datapath, index: number): boolean =>
+  (table.words[table.at(index) + FLOW.state] & FLOW_FLAG.evictCandidate) !== 0;
+
+/** Whether the packet is the first of a TCP session. */
+function beginsTcp({ p, b }: Datapath): boolean {
+  if (p.protocol !== ipv4.PROTOCOL_TCP || p.l4At === 0 || !tcp.fits(p.l4At, p.end)) return false;
+  return (tcp.flags(b, p.l4At) & (tcp.SYN | tcp.ACK)) === tcp.SYN;
+}
+
+function refuse(dp: Datapath, reason: 'flowEvict' | 'flowActionDrop' | 'invalidSource' | 'flowActionInvalid'): false {
+  dp.drop(reason);
+  return false;
+}
+
+/** Does with the packet in hand what its entry says. */
+function follow(dp: Datapath, from: Vif, index: number): boolean {
+  const { p, b, flow, tables } = dp;
+  const { table } = flow;
+  const { words, doubles } = table;
+  const at = table.at(index);
+  if (p.protocol === ipv4.PROTOCOL_TCP) track(dp, table, index);
+  const d = table.doubleAt(index);
+  if (doubles[d + FLOW_DOUBLE.packets] === 0) words[at + FLOW.source1] = p.vif;
+  doubles[d + FLOW_DOUBLE.packets] += p.packets;
+  doubles[d + FLOW_DOUBLE.bytes] += p.bytes;
+  doubles[d + FLOW_DOUBLE.lastSeen] = dp.now;
+
+  const action = (words[at + FLOW.state] >>> 16) & 0xff;
+  if (action !== FLOW_ACTION.forward)
+    return refuse(dp, action === FLOW_ACTION.drop ? 'flowActionDrop' : 'flowActionInvalid');
+  const rpfNh = words[at + FLOW.rpfNh];
+  if (rpfNh > 0 && rpfNh !== from.nexthop && tables.nexthops.get(rpfNh)?.oif !== p.vif)
+    return refuse(dp, 'invalidSource');
+  if (from.portSecurity && from.policy && !from.owns(b, p.at + ethernet.SRC)) return refuse(dp, 'invalidSource');
+  return true;
+}
+
+/** Takes the TCP segment in hand into its entries, unless several sessions share them. Closed pairs wait to be removed. */
+function track(dp: Datapath, table: FlowTable, index: number): void {
+  const { p, b, flow } = dp;
+  const { words } = table;
+  const at = table.at(index);
+  if (p.l4At === 0 || !tcp.fits(p.l4At, p.end) || ((words[at + FLOW.owner] >>> 16) & FLOW_OWN.fat) !== 0) return;
+  const reverse = words[at + FLOW.reverse];
+  if (!trackTcp(table, index, reverse, b, p.l4At, payloadLength(dp))) return;
+  words[at + FLOW.state] |= FLOW_FLAG.evictCandidate;
+  if (reverse >= 0) words[table.at(reverse) + FLOW.state] |= FLOW_FLAG.evictCandidate;
+  const displaced = flow.close(index);
+  if (displaced >= 0) removePair(dp, displaced, FLOW_END.closed);
+}
+
+/** Bytes behind the TCP header: up to the end the IP header names, as frames may be padded. */
+function payloadLength({ p, b }: Datapath): number {
+  const length =
+    p.etherType === ethernet.TYPE_IPV4 ? ipv4.totalLength(b, p.l3At) : ipv6.LEN + ipv6.payloadLength(b, p.l3At);
+  return Math.max(0, p.l3At + length - p.l4At - tcp.dataOffset(b, p.l4At));
+}
