@@ -3,7 +3,7 @@ import { type Compiled, compileNetwork } from './compile.js';
 import type { Ids } from './ids.js';
 import {
   aclKeysOf,
-  groupNamesOf,
+  filteringGroupsOf,
   type HostPlan,
   type InterfaceObject,
   type NetworkObject,
@@ -79,7 +79,7 @@ function aclsOf(present: readonly PresentNetwork[], configuration: Configuration
     const key = aclKeysOf.network(network);
     if (key !== null) acls.set(key, networkAcl(idOf('acl', key), network, policies, networks));
     for (const vmi of interfaces) {
-      const names = groupNamesOf(network, vmi);
+      const names = filteringGroupsOf(network, vmi);
       for (const side of ['egress', 'ingress'] as const) {
         const key = aclKeysOf[side](names);
         if (key === null || acls.has(key)) continue;

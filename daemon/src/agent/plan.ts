@@ -61,14 +61,19 @@ export function groupNamesOf(network: NetworkObject, vmi: InterfaceObject): read
   return hasPortSecurity(network, vmi) ? [...vmi.spec.securityGroups].sort() : [];
 }
 
+/** Those among them that filter its sessions: in packet mode there are none to filter. */
+export function filteringGroupsOf(network: NetworkObject, vmi: InterfaceObject): readonly string[] {
+  return vmi.spec.packetMode ? [] : groupNamesOf(network, vmi);
+}
+
 /** Gives an interface and its network all the numbers they need. Throws when none is left. */
 export function reserveNumbers(network: NetworkObject, vmi: InterfaceObject, ids: Ids): void {
   ids.get('vrf', network.uuid);
   for (const part of ['tree', 'local']) ids.get('nexthop', `${network.uuid} ${part}`);
   ids.get('vif', vmi.uuid);
   for (const part of ['l3', 'l2']) ids.get('nexthop', `${vmi.uuid} ${part}`);
-  const groups = groupNamesOf(network, vmi);
-  for (const name of groups) ids.get('group', name);
+  for (const name of groupNamesOf(network, vmi)) ids.get('group', name);
+  const groups = filteringGroupsOf(network, vmi);
   for (const key of [aclKeysOf.network(network), aclKeysOf.egress(groups), aclKeysOf.ingress(groups)])
     if (key !== null) ids.get('acl', key);
 }
@@ -96,7 +101,7 @@ export function networkPlan(
     localTreeNexthop: ids.get('nexthop', `${network.uuid} local`),
     subnets: network.spec.subnets.map(subnetPlan),
     interfaces: open.map((vmi) => {
-      const groups = groupNamesOf(network, vmi);
+      const groups = filteringGroupsOf(network, vmi);
       return {
         vif: ids.get('vif', vmi.uuid),
         l3Nexthop: ids.get('nexthop', `${vmi.uuid} l3`),
@@ -108,7 +113,7 @@ export function networkPlan(
         packetMode: vmi.spec.packetMode,
         portSecurity: hasPortSecurity(network, vmi),
         maxFlows: vmi.spec.maxFlows ?? 0,
-        groups: groups.map((name) => idOf('group', name)),
+        groups: groupNamesOf(network, vmi).map((name) => idOf('group', name)),
         egressAcl: aclOf(aclKeysOf.egress(groups)),
         ingressAcl: aclOf(aclKeysOf.ingress(groups)),
         fatFlows: [],

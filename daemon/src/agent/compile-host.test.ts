@@ -1,0 +1,195 @@
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { BridgeTable } from '../tables/bridge.js';
+import { ROUTE_FLAG, type TableChange } from '../tables/records.js';
+import { Tables } from '../tables/tables.js';
+import { byName, groupObject, interfaceObject, networkObject, policyObject } from '../testing/objects.js';
+import { ID_RANGES } from '../testing/plans.js';
+import { temporaryFolder } from '../testing/temporary-folder.js';
+import { compileHost, type PresentNetwork } from './compile-host.js';
+import { Ids } from './ids.js';
+import type { InterfaceObject, NetworkObject } from './plan.js';
+import type { GroupObject, PolicyObject } from './policy.js';
+import { Reconciler } from './reconcile.js';
+
+interface Objects {
+  readonly networks: readonly NetworkObject[];
+  readonly interfaces: readonly InterfaceObject[];
+  readonly policies?: readonly PolicyObject[];
+  readonly groups?: readonly GroupObject[];
+  /** Interfaces without a port. */
+  readonly closed?: readonly string[];
+}
+
+/** A host whose tables follow the objects given to `apply`, which returns the changes that were sent. */
+function setUp(t: ExecutionContext) {
+  const ids = new Ids(join(temporaryFolder(t), 'ids'), ID_RANGES);
+  const tables = new Tables(null, new BridgeTable(64, 16));
+  const changes: TableChange[] = [];
+  const reconciler = new Reconciler(tables, (sent) => changes.push(...sent));
+  const apply = ({ networks, interfaces, policies = [], groups = [], closed = [] }: Objects): TableChange[] => {
+    const present = networks
+      .map((network): PresentNetwork => {
+        const own = interfaces.filter(({ spec }) => spec.virtualNetwork === network.name);
+        return { network, interfaces: own };
+      })
+      .filter((one) => one.interfaces.length > 0);
+    const configuration = {
+      VirtualNetwork: byName(...networks),
+      NetworkPolicy: byName(...policies),
+      SecurityGroup: byName(...groups),
+    };
+    const isOpen = ({ uuid }: InterfaceObject): boolean => !closed.includes(uuid);
+    const host = { networkMtu: 1450, mac: '0c:c4:7a:59:62:5c' };
+    reconciler.reconcile('networks', compileHost(present, isOpen, configuration, ids, host));
+    return changes.splice(0);
+  };
+  /** Routes of a network beyond its own, as `address > network number`. */
+  const leaked = (name: string): string[] => {
+    const own = tables.vrfs.find((vrf) => vrf?.record.name.endsWith(`:${name}`));
+    const routes = own ? [...own.inet.records(), ...own.inet6.records()] : [];
+    return routes
+      .filter(({ network }) => network !== own?.record.network)
+      .map(({ prefix, length, network }) => `${prefix}/${length} > ${network}`)
+      .sort();
+  };
+  return { ids, tables, apply, leaked };
+}
+
+const kinds = (changes: readonly TableChange[]): string[] => changes.map(({ table, op }) => `${op} ${table}`);
+
+const blue = (spec: object = {}): NetworkObject =>
+  networkObject('blue', 1, { subnets: [{ prefix: '10.1.0.0/24' }], policies: ['p'], ...spec });
+const green = (spec: object = {}): NetworkObject =>
+  networkObject('green', 2, { subnets: [{ prefix: '10.2.0.0/24' }], policies: ['p'], ...spec });
+const A = interfaceObject('a', 1, '10.1.0.3', { virtualNetwork: 'blue' });
+const B = interfaceObject('b', 2, '10.2.0.3', { virtualNetwork: 'green' });
+const BETWEEN = policyObject('p', {
+  protocol: 'icmp',
+  source: { virtualNetwork: 'blue' },
+  destination: { virtualNetwork: 'green' },
+});
+
+test('networks a policy connects have each other’s interfaces as routes, which are answered and not stitched', (t) => {
+  const { apply, leaked, tables } = setUp(t);
+  apply({ networks: [blue(), green()], interfaces: [A, B], policies: [BETWEEN] });
+  t.deepEqual(leaked('blue'), ['10.2.0.3/32 > 2']);
+  t.deepEqual(leaked('green'), ['10.1.0.3/32 > 1']);
+  const own = [...(tables.vrfs[2]?.inet.records() ?? [])].find(({ prefix }) => prefix === '10.2.0.3');
+  const route = [...(tables.vrfs[1]?.inet.records() ?? [])].find(({ prefix }) => prefix === '10.2.0.3');
+  t.like(route, { nexthop: own?.nexthop, flags: ROUTE_FLAG.proxy, stitchedMac: null, label: -1 });
+});
+
+test('leaked routes come and go with the interfaces behind them, and the nexthop is there as long', (t) => {
+  const { apply, leaked } = setUp(t);
+  const networks = [blue(), green()];
+  apply({ networks, interfaces: [A], policies: [BETWEEN] });
+  t.deepEqual(leaked('blue'), []);
+  const coming = kinds(apply({ networks, interfaces: [A, B], policies: [BETWEEN] }));
+  t.deepEqual(leaked('blue'), ['10.2.0.3/32 > 2']);
+  t.true(coming.lastIndexOf('set nexthop') < coming.indexOf('set route'));
+  const going = kinds(apply({ networks, interfaces: [A, B], policies: [BETWEEN], closed: ['b'] }));
+  t.deepEqual(leaked('blue'), []);
+  t.true(going.lastIndexOf('delete route') < going.indexOf('delete nexthop'));
+});
+
+test('a policy on one side only tells that side', (t) => {
+  const { apply, leaked, tables } = setUp(t);
+  apply({ networks: [blue(), green({ policies: [] })], interfaces: [A, B], policies: [BETWEEN] });
+  t.deepEqual([leaked('blue'), leaked('green')], [['10.2.0.3/32 > 2'], []]);
+  t.deepEqual(
+    tables.vrfs.map((vrf) => vrf?.record.acl),
+    [undefined, 1, -1],
+  );
+});
+
+test('what overlaps with subnets of its own a network keeps to itself', (t) => {
+  const { apply, leaked } = setUp(t);
+  const wide = green({ subnets: [{ prefix: '10.0.0.0/8' }, { prefix: 'fd00::/64' }] });
+  const six = interfaceObject('c', 3, 'fd00::3', { virtualNetwork: 'green' });
+  const outside = { networks: [blue(), wide], interfaces: [A, B, six], policies: [BETWEEN] };
+  apply(outside);
+  t.deepEqual(leaked('blue'), ['10.2.0.3/32 > 2', 'fd00::3/128 > 2']);
+  t.deepEqual(leaked('green'), []);
+});
+
+test('an address two networks have is that of the one with the smaller number', (t) => {
+  const { apply, leaked, tables } = setUp(t);
+  const red = networkObject('red', 3, { subnets: [{ prefix: '10.2.0.0/24' }], policies: ['p'] });
+  const c = interfaceObject('c', 3, '10.2.0.3', { virtualNetwork: 'red' });
+  const all = { networks: [red, green(), blue()], policies: [policyObject('p', {})] };
+  apply({ ...all, interfaces: [c, B, A] });
+  t.deepEqual(leaked('blue'), ['10.2.0.3/32 > 2']);
+  apply({ ...all, interfaces: [c, A] });
+  t.deepEqual(leaked('blue'), ['10.2.0.3/32 > 3']);
+  const nexthop = [...(tables.vrfs.find((vrf) => vrf?.record.network === 1)?.inet.records() ?? [])].find(
+    ({ network }) => network === 3,
+  )?.nexthop;
+  t.is(tables.nexthops.get(nexthop ?? -1)?.record.oif, 3);
+});
+
+test('a changed rule sends its access list and nothing else; the same objects send nothing', (t) => {
+  const { apply } = setUp(t);
+  const objects = { networks: [blue(), green()], interfaces: [A, B] };
+  apply({ ...objects, policies: [BETWEEN] });
+  t.deepEqual(apply({ ...objects, policies: [BETWEEN] }), []);
+  const tcp = policyObject('p', { ...BETWEEN.spec.rules[0], protocol: 'tcp' });
+  t.deepEqual(kinds(apply({ ...objects, policies: [tcp] })), ['set acl', 'set acl']);
+});
+
+test('an access list is there before what uses it, and goes after it', (t) => {
+  const { apply, ids } = setUp(t);
+  const objects = { interfaces: [A], policies: [BETWEEN] };
+  t.is(kinds(apply({ networks: [blue()], ...objects }))[0], 'set acl');
+  const gone = apply({ networks: [blue({ policies: [] })], ...objects });
+  t.deepEqual(kinds(gone), ['set vrf', 'delete acl']);
+  t.deepEqual(ids.keys('acl'), []);
+});
+
+test('interfaces with the same groups share two access lists, in whatever order they name them', (t) => {
+  const { apply, tables, ids } = setUp(t);
+  const groups = [groupObject('web'), groupObject('db')];
+  const member = (name: string, number: number, securityGroups: string[], more: object = {}): InterfaceObject =>
+    interfaceObject(name, number, `10.1.0.${number}`, { virtualNetwork: 'blue', securityGroups, ...more });
+  const interfaces = [
+    member('a', 3, ['web', 'db']),
+    member('b', 4, ['db', 'web']),
+    member('c', 5, ['web']),
+    member('d', 6, ['web'], { portSecurity: false }),
+    member('e', 7, ['web'], { packetMode: true }),
+    member('f', 8, []),
+  ];
+  apply({ networks: [blue({ policies: [] })], interfaces, groups });
+  const lists = [...tables.vifs.entries()].map(({ record }) => [record.egressAcl, record.ingressAcl]);
+  t.deepEqual(lists[0], lists[1]);
+  t.notDeepEqual(lists[0], lists[2]);
+  t.true([...lists[0], ...lists[2]].every((acl) => tables.acls[acl] !== undefined));
+  t.deepEqual(lists.slice(3), Array(3).fill([-1, -1]));
+  const groupsOf = new Map([...(tables.vrfs[1]?.inet.records() ?? [])].map(({ prefix, groups: g }) => [prefix, g]));
+  t.is(groupsOf.get('10.1.0.3')?.length, 2);
+  t.deepEqual(groupsOf.get('10.1.0.6'), []);
+  t.deepEqual(groupsOf.get('10.1.0.7'), groupsOf.get('10.1.0.5'));
+  apply({ networks: [blue({ policies: [] })], interfaces: interfaces.slice(5), groups });
+  t.deepEqual([ids.keys('acl'), ids.keys('group')], [[], []]);
+});
+
+test('an interface in packet mode is held to nothing; the others to what network and interface say', (t) => {
+  const { apply, tables } = setUp(t);
+  const port = (name: string, number: number, spec: object): InterfaceObject =>
+    interfaceObject(name, number, `10.1.0.${number}`, { virtualNetwork: 'blue', maxFlows: 100, ...spec });
+  const interfaces = [port('a', 3, {}), port('b', 4, { packetMode: true }), port('c', 5, { portSecurity: true })];
+  const restrictions = (): unknown[] =>
+    [...tables.vifs.entries()].map(({ record }) => [record.macs[0], record.portSecurity, record.maxFlows]);
+  apply({ networks: [blue()], interfaces });
+  t.deepEqual(restrictions(), [
+    ['02:00:00:00:00:03', true, 100],
+    ['02:00:00:00:00:04', false, 0],
+    ['02:00:00:00:00:05', true, 100],
+  ]);
+  apply({ networks: [blue({ portSecurity: false, rpf: 'disable' })], interfaces });
+  t.deepEqual(
+    [...tables.vifs.entries()].map(({ record }) => record.portSecurity),
+    [false, false, true],
+  );
+  t.false(tables.vrfs[1]?.record.rpf);
+});
