@@ -10,6 +10,8 @@ const WITH_PORTS: readonly number[] = [6, 17, 132];
 const WORDS = 4;
 /** An address keeps all its bits, of either family. */
 const WHOLE = 128;
+/** Spreads ports over a hash table (2^32 over the golden ratio). */
+const HASH = 0x9e3779b1;
 
 /**
  * The fat-flow rules of one interface: which parts of a flow's key are made 0, so that many sessions share one entry.
@@ -29,14 +31,19 @@ const WHOLE = 128;
 export class FatFlows {
   /** By protocol; ICMPv6 is 1. */
   readonly #classes: (ProtocolRules | null)[] = Array.from({ length: PROTOCOLS }, () => null);
-  readonly #excluded: readonly PrefixWords[];
+  /** Prefixes of IPv4 that are left alone, a mask and what is behind it each; and those of IPv6. */
+  readonly #excluded4: Int32Array;
+  readonly #excluded6: readonly PrefixWords[];
 
   /**
    * @param rules of two that ask for the same the one that ignores the source counts, then the one that ignores the destination
    * @param exclude prefixes, `address/length`; a session with an end inside stays as it is
    */
   constructor(rules: readonly FatFlowRecord[], exclude: readonly string[]) {
-    this.#excluded = exclude.map(prefixWords);
+    const excluded = exclude.map(prefixWords);
+    const ipv4 = excluded.filter(({ family }) => family === 4);
+    this.#excluded4 = Int32Array.from(ipv4.flatMap(({ first, length }) => [wordMask(length, 0), first[0]]));
+    this.#excluded6 = excluded.filter(({ family }) => family === 6);
     for (const ignore of ['source', 'destination', 'none'])
       for (const rule of rules) if (rule.ignore === ignore) this.#add(rule);
   }
@@ -71,11 +78,17 @@ export class FatFlows {
   }
 
   #isExcluded(family: number, key: FlowKey): boolean {
-    const excluded = this.#excluded;
-    for (let i = 0; i < excluded.length; i++) {
-      if (excluded[i].family !== family) continue;
-      if (isInside(excluded[i], key, FLOW.source) || isInside(excluded[i], key, FLOW.destination)) return true;
+    if (family === 4) {
+      const excluded = this.#excluded4;
+      const source = key[FLOW.source];
+      const destination = key[FLOW.destination];
+      for (let i = 0; i < excluded.length; i += 2)
+        if ((source & excluded[i]) === excluded[i + 1] || (destination & excluded[i]) === excluded[i + 1]) return true;
+      return false;
     }
+    const excluded = this.#excluded6;
+    for (let i = 0; i < excluded.length; i++)
+      if (isInside(excluded[i], key, FLOW.source) || isInside(excluded[i], key, FLOW.destination)) return true;
     return false;
   }
 
@@ -95,20 +108,55 @@ interface Fold {
   readonly destinationLength: number;
 }
 
-/** Rules that differ in their port only. */
+/** Rules that differ in their port only: a hash table by port, 0 where nothing is, at most half full. */
 class PortRules {
-  readonly #byPort = new Map<number, Fold>();
+  #ports = new Uint16Array(4);
+  #folds: (Fold | null)[] = [null, null, null, null];
+  #used = 0;
   /** Of all ports. */
   #any: Fold | null = null;
 
   find(low: number, high: number): Fold | null {
-    return this.#byPort.get(low) ?? this.#byPort.get(high) ?? this.#any;
+    return this.#of(low) ?? this.#of(high) ?? this.#any;
   }
 
   /** The first of two for the same port counts. */
   add(fold: Fold): void {
     if (fold.port === 0) this.#any ??= fold;
-    else if (!this.#byPort.has(fold.port)) this.#byPort.set(fold.port, fold);
+    else if (this.#of(fold.port) === null) this.#put(fold);
+  }
+
+  /** The rule of a port; port 0 has none. */
+  #of(port: number): Fold | null {
+    return this.#folds[this.#slot(port)];
+  }
+
+  /** Where a port is, or the free place where it would be. */
+  #slot(port: number): number {
+    const ports = this.#ports;
+    const mask = ports.length - 1;
+    let slot = Math.imul(port, HASH) >>> 16;
+    while (ports[(slot &= mask)] !== port && ports[slot] !== 0) slot++;
+    return slot;
+  }
+
+  #put(fold: Fold): void {
+    if (++this.#used * 2 > this.#ports.length) this.#grow();
+    const slot = this.#slot(fold.port);
+    this.#ports[slot] = fold.port;
+    this.#folds[slot] = fold;
+  }
+
+  #grow(): void {
+    const folds = this.#folds;
+    this.#ports = new Uint16Array(folds.length * 2);
+    this.#folds = Array.from({ length: folds.length * 2 }, () => null);
+    for (const fold of folds) {
+      if (fold === null) continue;
+      const slot = this.#slot(fold.port);
+      this.#ports[slot] = fold.port;
+      this.#folds[slot] = fold;
+    }
   }
 }
 
