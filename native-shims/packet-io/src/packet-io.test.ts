@@ -324,3 +324,26 @@ test('after close nothing is sent or read, and the memory is still there', (t) =
   new Uint8Array(io.arena).fill(1);
   t.is(io.ctl[0], 0x01010101);
 });
+
+test('a watch ends once, and handles of devices and watches are told apart', (t) => {
+  const fd = createEventFd();
+  const watch = native.watchReadable(fd, () => undefined);
+  const device = native.create(1, 2048, 4096, 1, 1, 0, 1);
+  const mixedUp: readonly (() => void)[] = [
+    () => native.step(watch as never, 0, 0),
+    () => {
+      native.flush(watch as never, 0);
+    },
+    () => {
+      native.close(watch as never);
+    },
+    () => {
+      native.unwatch(device as never);
+    },
+  ];
+  for (const call of mixedUp) t.throws(call, { instanceOf: TypeError });
+  native.unwatch(watch);
+  native.unwatch(watch);
+  native.close(device);
+  closeFd(fd);
+});
