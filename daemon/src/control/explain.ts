@@ -1,20 +1,22 @@
 import type * as z from 'zod';
 import { RefusedError } from './refused.js';
-import { shown } from './shown.js';
+import { cut, shown } from './shown.js';
 
 type Issue = z.core.$ZodIssue;
 
 /** Turns what a validator found into the refusal a user reads: `subject: path: VALUE problem; what to do`. */
 export function explain(issue: Issue, raw: unknown, subject: string): RefusedError {
-  if (issue.code === 'unrecognized_keys') {
-    return RefusedError.field('invalid', subject, pathText([...issue.path, issue.keys[0]]), 'is not a field here');
-  }
-  return RefusedError.field('invalid', subject, pathText(issue.path), problemText(issue, valueAt(raw, issue.path)));
+  const { path } = issue;
+  const isUnknown = issue.code === 'unrecognized_keys';
+  const problem = isUnknown ? 'is not a field here' : problemText(issue, valueAt(raw, path));
+  return RefusedError.field('invalid', cut(subject), pathText(isUnknown ? [...path, issue.keys[0]] : path), problem);
 }
 
-/** `['spec', 'subnets', 0, 'prefix']` as `spec.subnets[0].prefix`. */
+/** `['spec', 'subnets', 0, 'prefix']` as `spec.subnets[0].prefix`. Names nobody expects may be long: they are cut. */
 export function pathText(path: readonly PropertyKey[]): string {
-  return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i === 0 ? '' : '.'}${String(key)}`)).join('');
+  const text = (key: PropertyKey, i: number): string =>
+    typeof key === 'number' ? `[${key}]` : `${i === 0 ? '' : '.'}${cut(String(key))}`;
+  return path.map(text).join('');
 }
 
 function problemText(issue: Issue, value: unknown): string {

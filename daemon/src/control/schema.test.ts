@@ -27,6 +27,19 @@ function refusal(raw: unknown): string {
   return 'accepted';
 }
 
+test('a field, a label or a name of ten thousand characters is refused in a short line', (t) => {
+  const long = 'x'.repeat(10_000);
+  const documents = [
+    network({ [long]: 1 }),
+    network({}, { name: 'blue', [long]: 1 }),
+    network({}, { name: long }),
+    network({}, { name: 'blue', labels: { [long]: 1 } }),
+    network({ forwardingMode: long }),
+    { ...network(), kind: long },
+  ];
+  for (const document of documents) t.regex(refusal(document), /^.{20,600}$/);
+});
+
 test('a network gets its defaults and canonical text', (t) => {
   const given = network({
     subnets: [
