@@ -1,130 +1,130 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createHash } from 'node:crypto';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Finding, Fuzzer } from './engine/fuzzer.js';
-import { Random } from './engine/random.js';
-import type { Target } from './engine/target.js';
+import { RESULTS, type Result, saveFinding, say } from './folders.js';
+import { lastRunning } from './running.js';
 import { TARGETS } from './targets.js';
 
-/** Runs one target for a time, or one input again. scripts/fuzz calls this for each target in a process of its own. */
+/** Runs targets, each in a process of its own, and says how they fared. Called by scripts/fuzz. */
 
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-/** Inputs that led to something new, kept from run to run, and inputs that failed. */
-const KEPT = join(ROOT, '.tmp/fuzz/corpus');
-const FINDINGS = join(ROOT, '.tmp/fuzz/findings');
-/** The input under way, of targets that can end the process: what is there afterwards did. */
-const RUNNING = join(ROOT, '.tmp/fuzz/running');
-const PROGRESS_MS = 5_000;
+const RUN = fileURLToPath(new URL('run.js', import.meta.url));
+/** A process may take so much longer than its time: one input, and making one that failed simpler. Then it hangs. */
+const GRACE_SECONDS = 180;
+const USAGE_ERROR = 2;
+/** What a shell says of a command that Ctrl-C ended. */
+const INTERRUPTED = 130;
 
 const { values } = parseArgs({
   options: {
-    target: { type: 'string' },
+    target: { type: 'string', multiple: true, default: [...TARGETS.keys()] },
     seconds: { type: 'string', default: '60' },
     seed: { type: 'string' },
+    jobs: { type: 'string', default: '1' },
     replay: { type: 'string' },
     list: { type: 'boolean', default: false },
   },
 });
 
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
+function refuse(problem: string): never {
+  process.stderr.write(`fuzz: ${problem}\n`);
+  process.exit(USAGE_ERROR);
 }
 
-/** The product's own code, compiled; not that of the fuzzer. */
-const isProduct = (url: string): boolean =>
-  /^(daemon|native-shims\/[^/]*)\/dist\//.test(url.slice(pathToFileURL(ROOT).href.length));
+const wrong = values.target.find((name) => !TARGETS.has(name));
+if (wrong !== undefined) refuse(`no target "${wrong}"; scripts/fuzz --list names them`);
+const seconds = Number(values.seconds);
+const jobs = Number(values.jobs);
+const seed = Number(values.seed ?? Math.floor(Math.random() * 0x1_0000_0000));
+if (!(seconds > 0)) refuse('--seconds takes a number above 0');
+if (!Number.isInteger(jobs) || jobs < 1) refuse('--jobs takes a whole number above 0');
+if (!Number.isInteger(seed)) refuse('--seed takes a whole number');
 
-function nameOf(input: Uint8Array): string {
-  return createHash('sha256').update(input).digest('hex').slice(0, 12);
-}
-
-function save(folder: string, name: string, input: Uint8Array): string {
-  mkdirSync(folder, { recursive: true });
-  const path = join(folder, name);
-  writeFileSync(path, input);
-  return path;
-}
-
-function keptInputs(folder: string): Map<string, Uint8Array> {
-  mkdirSync(folder, { recursive: true });
-  return new Map(readdirSync(folder).map((name) => [name, new Uint8Array(readFileSync(join(folder, name)))]));
-}
-
-/** Returns whether it held. */
-async function fuzz(target: Target, seconds: number, seed: number): Promise<boolean> {
-  const started = performance.now();
-  const elapsed = (): number => (performance.now() - started) / 1000;
-  const goesOn = (): boolean => elapsed() < seconds;
-  const folder = join(KEPT, target.name);
-  const kept = keptInputs(folder);
-  const useful = new Set<string>();
-  const fuzzer = new Fuzzer(target, {
-    random: new Random(seed),
-    covers: isProduct,
-    ...(target.canCrash === true ? { onRun: (input: Uint8Array) => save(RUNNING, target.name, input) } : {}),
-    onKept: (input) => {
-      useful.add(nameOf(input));
-      if (!kept.has(nameOf(input))) save(folder, nameOf(input), input);
-    },
+const children = new Set<ChildProcess>();
+const state = { interrupted: false };
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    state.interrupted = true;
+    for (const child of children) child.kill();
   });
-  const report = (): void => {
-    const { runs, corpus, blocks, outcomes } = fuzzer.progress;
-    const rate = Math.round(runs / elapsed());
-    say(
-      `${target.name}  ${Math.round(elapsed())} s  ${runs} runs, ${rate}/s  corpus ${corpus}  blocks ${blocks}  outcomes ${outcomes}`,
-    );
-  };
-
-  say(`${target.name}: ${target.about}; seed ${seed}`);
-  let finding = await fuzzer.begin([...target.seeds(), ...kept.values()], goesOn);
-  // What others reach as well need not be kept.
-  if (!finding && goesOn()) for (const name of kept.keys()) if (!useful.has(name)) rmSync(join(folder, name));
-  for (let reportAt = 0; !finding && goesOn(); finding = await fuzzer.round()) {
-    if (performance.now() < reportAt) continue;
-    report();
-    reportAt = performance.now() + PROGRESS_MS;
-  }
-  report();
-  rmSync(join(RUNNING, target.name), { force: true });
-  if (finding) tell(target, await fuzzer.simplify(finding));
-  return finding === null;
 }
 
-function tell(target: Target, { input, error }: Finding): void {
-  const path = save(FINDINGS, `${target.name}-${nameOf(input)}`, input);
-  say(`${target.name} FAILED: ${error.stack ?? error.message}`);
-  say(
-    `${target.name}: input of ${input.length} bytes kept; run it again with: scripts/fuzz --target ${target.name} --replay ${path}`,
-  );
-}
-
-async function replay(target: Target, path: string): Promise<boolean> {
-  try {
-    await target.run(new Uint8Array(readFileSync(path)), (outcome) => {
-      say(`  ${outcome}`);
+/** Runs the process of one target; returns its exit code, null when a signal ended it. It is ended when it hangs. */
+function runProcess(name: string, options: readonly string[]): Promise<number | null> {
+  // The native parts may need another environment; see scripts/fuzz.
+  const prefix = name === 'native' ? (process.env.VROUTERD_FUZZ_NATIVE_PREFIX ?? '') : '';
+  const words = [...prefix.split('\n').filter((word) => word !== ''), process.execPath, '--expose-gc', RUN];
+  const [command, ...args] = [...words, '--target', name, ...options];
+  const child = spawn(command, args, { stdio: 'inherit' });
+  children.add(child);
+  const hangs = setTimeout(() => child.kill('SIGKILL'), (seconds + GRACE_SECONDS) * 1000);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code) => {
+      clearTimeout(hangs);
+      children.delete(child);
+      resolve(code);
     });
-    say(`${target.name}: held`);
-    return true;
-  } catch (error) {
-    say(`${target.name} FAILED: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-    return false;
+  });
+}
+
+/** One row of the summary, and whether the target held. */
+interface Row {
+  readonly held: boolean;
+  readonly cells: readonly string[];
+}
+
+async function fuzz(name: string): Promise<Row> {
+  rmSync(join(RESULTS, name), { force: true });
+  const code = await runProcess(name, ['--seconds', String(seconds), '--seed', String(seed)]);
+  const left = lastRunning(name);
+  if (state.interrupted) return { held: true, cells: [name, 'ended early'] };
+  try {
+    const result = JSON.parse(readFileSync(join(RESULTS, name), 'utf8')) as Result;
+    const held = result.held && code === 0;
+    const numbers = [result.seconds, result.runs, result.corpus, result.blocks, result.outcomes].map(String);
+    return { held, cells: [name, held ? 'held' : 'FAILED', ...numbers, result.finding] };
+  } catch {
+    // The process ended before it could say how it fared.
+    const path = left ? saveFinding(name, left) : '';
+    say(`${name} FAILED: the process ended with ${code ?? 'a signal'}; its input is kept in ${path || 'no file'}`);
+    if (left) say(`${name}: run it again with: scripts/fuzz --target ${name} --replay ${path}`);
+    return { held: false, cells: [name, 'FAILED', '', '', '', '', '', path] };
   }
+}
+
+/** Runs all, as many at a time as there are jobs; returns whether all held. */
+async function fuzzAll(names: readonly string[]): Promise<boolean> {
+  const rows = new Map<string, Row>();
+  const waiting = [...names];
+  const work = async (): Promise<void> => {
+    for (let name = waiting.shift(); name !== undefined && !state.interrupted; name = waiting.shift()) {
+      rows.set(name, await fuzz(name));
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
+  say('');
+  const titles = ['target', 'verdict', 'seconds', 'runs', 'corpus', 'blocks', 'outcomes', 'failing input'];
+  const widths = [12, 12, 9, 12, 8, 8, 10, 0];
+  for (const cells of [titles, ...names.map((name) => rows.get(name)?.cells ?? [name, 'not run'])]) {
+    say(
+      cells
+        .map((cell, i) => cell.padEnd(widths[i]))
+        .join('')
+        .trimEnd(),
+    );
+  }
+  return [...rows.values()].every(({ held }) => held);
 }
 
 if (values.list) {
   for (const [name, make] of TARGETS) say(`${name.padEnd(12)}${make().about}`);
+} else if (values.replay !== undefined) {
+  const [name, ...others] = values.target;
+  if (others.length > 0) refuse('--replay takes one --target');
+  process.exitCode = (await runProcess(name, ['--replay', values.replay])) === 0 ? 0 : 1;
 } else {
-  const target = TARGETS.get(values.target ?? '')?.();
-  if (!target) {
-    process.stderr.write(`fuzz: no target "${values.target}"; scripts/fuzz --list names them\n`);
-    process.exit(2);
-  }
-  const seed = Number(values.seed ?? Math.floor(Math.random() * 0x1_0000_0000));
-  const held =
-    values.replay === undefined
-      ? await fuzz(target, Number(values.seconds), seed)
-      : await replay(target, values.replay);
-  process.exitCode = held ? 0 : 1;
+  const held = await fuzzAll(values.target);
+  process.exitCode = !held ? 1 : state.interrupted ? INTERRUPTED : 0;
 }

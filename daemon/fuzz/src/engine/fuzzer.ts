@@ -76,14 +76,14 @@ export class Fuzzer {
     return this.#runBatch(inputs);
   }
 
-  /** The shortest and simplest input found that fails in the same place. */
-  async simplify(finding: Finding): Promise<Finding> {
+  /** The shortest and simplest input that fails in the same place, of those tried while `goesOn` says so. */
+  async simplify(finding: Finding, goesOn: () => boolean = () => true): Promise<Finding> {
     let best = finding;
     let tries = 0;
     for (let better = true; better && tries < SIMPLER_TRIES;) {
       better = false;
       for (const input of simpler(best.input)) {
-        if (++tries > SIMPLER_TRIES) break;
+        if (++tries > SIMPLER_TRIES || !goesOn()) break;
         const error = await this.#run(input, () => undefined);
         if (error === null || placeOf(error) !== placeOf(best.error)) continue;
         best = { input, error };

@@ -3,8 +3,6 @@ export interface Target {
   readonly name: string;
   /** What is run and what must hold, in one line. */
   readonly about: string;
-  /** Whether an input can end the process: each is on disk before it runs. */
-  readonly canCrash?: boolean;
   /** Longest input worth trying, bytes. */
   readonly longest: number;
   /** Inputs to begin with, besides those kept from earlier runs. */

@@ -23,7 +23,6 @@ export function nativeTarget(): Target {
   return {
     name: 'native',
     about: 'packet-io and tuntap2 with any arguments in any order: they answer or throw, and frames stay in the arena',
-    canCrash: true,
     longest: 600,
     seeds: () => [
       new Uint8Array(60),
