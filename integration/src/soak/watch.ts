@@ -70,9 +70,10 @@ export class Watch {
     report.add(SERIES.threads, own.threads);
     report.add(SERIES.maps, own.maps);
     const redis = redisOf(pid);
-    if (redis !== undefined) report.add(SERIES.redisRss, processFacts(redis).rss);
+    const redisRss = redis === undefined ? 0 : rssOf(redis);
+    if (redisRss > 0) report.add(SERIES.redisRss, redisRss);
     const mb = (bytes: number): string => (bytes / MB).toFixed(1);
-    const redisText = redis === undefined ? '-' : mb(processFacts(redis).rss);
+    const redisText = redisRss === 0 ? '-' : mb(redisRss);
     return `RSS ${mb(own.rss)} heap ${mb(memory.heap)}+${mb(memory.workerHeap)} redis ${redisText} MB, ${own.descriptors} fds, ${own.threads} threads`;
   }
 
@@ -149,14 +150,20 @@ interface ProcessFacts {
   readonly maps: number;
 }
 
+/** Resident memory in bytes; 0 of a process that is ending. */
+const rssOf = (pid: number): number => statusField(textOf(`/proc/${pid}/status`), 'VmRSS') * 1024;
+
+function statusField(status: string, name: string): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
+}
+
 function processFacts(pid: number): ProcessFacts {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]);
   const descriptors = readdirSync(`/proc/${pid}/fd`);
   const maps = readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n').length - 1;
   return {
-    rss: field('VmRSS') * 1024,
-    threads: field('Threads'),
+    rss: statusField(status, 'VmRSS') * 1024,
+    threads: statusField(status, 'Threads'),
     descriptors: descriptors.length,
     sockets: descriptors.filter((fd) => targetOf(`/proc/${pid}/fd/${fd}`).startsWith('socket:')).length,
     maps,
