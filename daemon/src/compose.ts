@@ -99,7 +99,8 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
     deviceProblem: (device, attach) => deviceProblem(device, attach, kernel, marksOf(config)),
   });
   const status = new DaemonStatus({ config, version, startedAt, store, host, counters, realiser });
-  const view = new View({ tables, counters, ports, realiser, operator, status });
+  const { flowsPerInterface } = config.datapath;
+  const view = new View({ tables, counters, flowsPerInterface, ports, realiser, operator, status });
   const api = await startApi(view, { socket: config.api.socket, ...metricsAddress(config) }, log);
   undo.push(() => api.close());
   keepWatchdog(host, undo);

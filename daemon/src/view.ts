@@ -31,6 +31,8 @@ import { get32 } from './wire/bytes.js';
 export interface ViewParts {
   readonly tables: Tables;
   readonly counters: Counters;
+  /** Flow entries of an interface whose record names no number. */
+  readonly flowsPerInterface: number;
   readonly ports: Pick<Ports, 'kernelDrops'>;
   readonly realiser: Realiser;
   readonly operator: Operator;
@@ -160,7 +162,7 @@ export class View implements DaemonView {
   }
 
   #vifDump(vif: Vif, references: References): VifDump {
-    const { counters, ports, realiser } = this.#parts;
+    const { counters, ports, realiser, flowsPerInterface } = this.#parts;
     const at = counters.vifAt(vif.id);
     const word = (name: keyof typeof VIF): number => counters.words[at + VIF[name]];
     return vifDump(vif.record, {
@@ -172,6 +174,7 @@ export class View implements DaemonView {
       // A TAP's own losses, or those of a packet socket.
       kernelDrops: word('kernelDrops') + ports.kernelDrops(vif.record.name),
       superFrames: { rx: word('rxSuperFrames'), tx: word('txSuperFrames') },
+      flows: { entries: word('flows'), most: vif.record.maxFlows > 0 ? vif.record.maxFlows : flowsPerInterface },
     });
   }
 

@@ -68,6 +68,7 @@ function network(name: string, revision: number, mtu: number): StoredObject<'Vir
       policies: [],
       rpf: 'enable',
       portSecurity: true,
+      fatFlows: [],
     },
     status: { networkId: 1 },
   };

@@ -15,6 +15,7 @@ import type { VirtualMachineInterfaceStatus } from '../control/virtual-machine-i
 import type { VirtualNetworkSpec } from '../control/virtual-network.js';
 import { assignAddresses, assignNetworkIds, touchedInterfaces, type Books } from './assignment.js';
 import { key, type Draft, type DraftObject } from './draft.js';
+import { checkFatFlows } from './fat-flow-conflicts.js';
 import { addressPlan, planOf } from './ipam.js';
 import { checkUniqueness } from './uniqueness.js';
 
@@ -37,6 +38,7 @@ interface Step {
  */
 export function planChange(draft: Draft, present: Pick<StateStore, 'get'>, books: Books): ChangePlan {
   checkUniqueness(draft, deviceAndMac);
+  checkFatFlows(draft);
   const steps = stepsOf(draft, books);
   const changed = steps.filter(({ object, before }) => !isSame(object, before));
 

@@ -173,6 +173,29 @@ test('interfaces with the same groups share two access lists, in whatever order 
   t.deepEqual([ids.keys('acl'), ids.keys('group')], [[], []]);
 });
 
+test('fat flows are those of the network and of the interface, with what they leave alone', (t) => {
+  const { apply, tables } = setUp(t);
+  const port = (name: string, number: number, spec: object): InterfaceObject =>
+    interfaceObject(name, number, `10.1.0.${number}`, { virtualNetwork: 'blue', ...spec });
+  const interfaces = [
+    port('a', 3, { fatFlows: [{ protocol: 'tcp', port: 22, ignoreAddress: 'source' }] }),
+    port('b', 4, {}),
+  ];
+  const shown = (): unknown[] =>
+    [...tables.vifs.entries()].map(({ record }) => [record.fatFlows.length, record.fatFlowExclude]);
+  apply({ networks: [blue()], interfaces });
+  const exclude = ['10.1.0.1/32', '10.1.0.2/32', '169.254.0.0/16', 'fe80::/10'];
+  t.deepEqual(shown(), [
+    [1, exclude],
+    [0, []],
+  ]);
+  apply({ networks: [blue({ fatFlows: [{ protocol: 'udp' }] })], interfaces });
+  t.deepEqual(shown(), [
+    [2, exclude],
+    [1, exclude],
+  ]);
+});
+
 test('an interface in packet mode is held to nothing; the others to what network and interface say', (t) => {
   const { apply, tables } = setUp(t);
   const port = (name: string, number: number, spec: object): InterfaceObject =>

@@ -68,6 +68,7 @@ test('documents in any order become objects with numbers, addresses, MAC and dev
         attach: { type: 'tap', offloads: true },
         securityGroups: [],
         packetMode: false,
+        fatFlows: [],
       },
       status: { device: 'tapf8659136-11', mac: '02:f8:65:91:36:11', addresses: ['5.5.5.3'] },
     },
@@ -216,6 +217,21 @@ test('a policy or group that is not there is refused, and one in use is not dele
   });
   await operator.remove([group('db'), port('vm1')]);
   t.is((await operator.remove([group('web')])).length, 1);
+});
+
+test('an interface and its network that fold the same sessions in two ways are refused', async (t) => {
+  const { apply, refusal } = setUp();
+  const ssh = { protocol: 'tcp', port: 22, ignoreAddress: 'source' };
+  const blue = (...fatFlows: object[]) => network('blue', { subnets: [{ prefix: '5.5.5.0/24' }], fatFlows });
+  await apply(blue({ protocol: 'udp' }, ssh), port('vm1', { fatFlows: [ssh, { protocol: 'tcp' }] }));
+  t.is(
+    await refusal(port('vm1', { fatFlows: [{ protocol: 'tcp' }, { ...ssh, ignoreAddress: 'none' }] })),
+    'VirtualMachineInterface/vm1: spec.fatFlows[1]: is about tcp port 22, which spec.fatFlows[1] of VirtualNetwork/blue folds in another way; make them equal or keep one',
+  );
+  t.is(
+    await refusal(blue({ protocol: 'tcp', ignoreAddress: 'source' })),
+    'VirtualNetwork/blue: spec.fatFlows[0]: is about tcp, all ports, which spec.fatFlows[1] of VirtualMachineInterface/vm1 folds in another way; make them equal or keep one',
+  );
 });
 
 test('a policy that goes leaves the number of the network of its name alone', async (t) => {

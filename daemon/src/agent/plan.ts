@@ -1,8 +1,10 @@
 import { formatAddress, parseAddress } from '../control/prefix.js';
 import type { StoredObject } from '../control/store.js';
 import type { SubnetSpec } from '../control/virtual-network.js';
-import type { NetworkPlan, SubnetPlan } from './compile.js';
+import { effectiveFatFlows } from '../control/fat-flow.js';
+import type { InterfacePlan, NetworkPlan, SubnetPlan } from './compile.js';
 import type { DhcpConfig } from './dhcp.js';
+import { fatFlowExclude, fatFlowRecord } from './fat-flow.js';
 import type { Ids } from './ids.js';
 import { addressPlan, planOf } from './ipam.js';
 import type { PortSpec } from './ports.js';
@@ -116,10 +118,17 @@ export function networkPlan(
         groups: groupNamesOf(network, vmi).map((name) => idOf('group', name)),
         egressAcl: aclOf(aclKeysOf.egress(groups)),
         ingressAcl: aclOf(aclKeysOf.ingress(groups)),
-        fatFlows: [],
-        fatFlowExclude: [],
+        ...fatFlowPlan(network, vmi),
       };
     }),
+  };
+}
+
+function fatFlowPlan(network: NetworkObject, vmi: InterfaceObject): Pick<InterfacePlan, 'fatFlows' | 'fatFlowExclude'> {
+  const fatFlows = effectiveFatFlows(network.spec.fatFlows, vmi.spec.fatFlows).map(fatFlowRecord);
+  return {
+    fatFlows,
+    fatFlowExclude: fatFlows.length > 0 ? fatFlowExclude(subnetsOf(network, vmi).map(subnetPlan)) : [],
   };
 }
 

@@ -26,7 +26,16 @@ const vif: VifRecord = {
   fatFlowExclude: [],
 };
 const none = { packets: 0, bytes: 0, errors: 0 };
-const state = { rx: none, tx: none, drops: 4, kernelDrops: 1, superFrames: { rx: 0, tx: 2 }, ref: 6, vmi: 'a:b:c' };
+const state = {
+  rx: none,
+  tx: none,
+  drops: 4,
+  kernelDrops: 1,
+  superFrames: { rx: 0, tx: 2 },
+  flows: { entries: 0, most: 64 },
+  ref: 6,
+  vmi: 'a:b:c',
+};
 
 test('flags of an interface become letters in print order', (t) => {
   t.deepEqual(vifDump(vif, state).flags, []);
@@ -38,8 +47,18 @@ test('flags of an interface become letters in print order', (t) => {
     'Uuf',
     'Er',
   ]);
+  t.deepEqual(vifDump(vif, { ...state, flows: { entries: 62, most: 64 } }).flags, []);
+  t.deepEqual(vifDump(vif, { ...state, flows: { entries: 63, most: 64 } }).flags, ['Df']);
   const all = Object.values(VIF_FLAG).reduce((sum, bit) => sum | bit, 0);
   t.is(vifDump({ ...vif, flags: all }, state).flags.length, Object.keys(VIF_FLAG).length);
+});
+
+test('fat-flow rules of an interface are shown as they are', (t) => {
+  const fatFlows = [{ protocol: 6, port: 22, ignore: 'source', source: null, destination: null }] as const;
+  t.like(vifDump({ ...vif, fatFlows, fatFlowExclude: ['5.5.5.1/32'] }, state), {
+    fatFlows,
+    fatFlowExclude: ['5.5.5.1/32'],
+  });
 });
 
 test('an interface has the fields of its record and of its state', (t) => {

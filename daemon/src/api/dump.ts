@@ -23,6 +23,7 @@ const VIF_LETTERS: Record<keyof typeof VIF_FLAG, string> = {
   l2: 'L2',
   dhcp: 'D',
   unknownUnicastFlood: 'Uuf',
+  dropNewFlows: 'Df',
   etreeRoot: 'Er',
 };
 
@@ -52,7 +53,10 @@ const VIF_TYPES: Record<number, VifTypeName> = {
 };
 
 /** What a vif's record does not say: its counters, and what the agent knows of it. */
-export type VifState = Pick<VifDump, 'rx' | 'tx' | 'drops' | 'kernelDrops' | 'superFrames' | 'ref' | 'vmi' | 'link'>;
+export type VifState = Pick<
+  VifDump,
+  'rx' | 'tx' | 'drops' | 'kernelDrops' | 'superFrames' | 'flows' | 'ref' | 'vmi' | 'link'
+>;
 
 export const vifDump = (vif: VifRecord, state: VifState): VifDump => ({
   id: vif.id,
@@ -63,11 +67,16 @@ export const vifDump = (vif: VifRecord, state: VifState): VifDump => ({
   ip6: vif.ip6,
   vrf: vif.vrf,
   mcastVrf: vif.mcastVrf,
-  flags: letters(vif.flags, VIF_FLAG, VIF_LETTERS),
+  flags: letters(vif.flags | (isFull(state) ? VIF_FLAG.dropNewFlows : 0), VIF_FLAG, VIF_LETTERS),
   qos: -1,
   mtu: vif.mtu,
+  fatFlows: vif.fatFlows,
+  fatFlowExclude: vif.fatFlowExclude,
   ...state,
 });
+
+/** Whether there is no room for one more pair. */
+const isFull = ({ flows }: VifState): boolean => flows.entries + 2 > flows.most;
 
 const NH_TYPES: Record<number, NexthopTypeName> = {
   [NH_TYPE.dead]: 'Dead',

@@ -4,6 +4,7 @@ import { json } from './columns.js';
 import { formatDrops } from './dropstats.js';
 import { command, index, parse, usage } from './tool.js';
 import type { CommonOptions, Surroundings, Tool } from './tool.js';
+import { formatFatFlows } from './vif-fat-flow.js';
 import { watchRates } from './vif-rate.js';
 
 /** Status after bad options: the classic tool ends with 0. */
@@ -98,7 +99,7 @@ function formatBlock(vif: VifDump): string {
     formatCounters('TX', vif.tx),
     `${INDENT}Drops:${vif.drops}`,
   ];
-  return `${lines.join('\n')}\n\n`;
+  return `${lines.join('\n')}\n${formatFatFlows(vif) || '\n'}`;
 }
 
 /** The legend and one block per interface. */

@@ -8,6 +8,18 @@ export interface TrafficCounters {
 
 export type VifTypeName = 'Host' | 'Agent' | 'Physical' | 'Virtual';
 
+/** A fat-flow rule of an interface; "source" and "destination" as the guest behind it sees them. */
+export interface FatFlowDump {
+  /** IP protocol number; 1 is ICMP and ICMPv6. */
+  readonly protocol: number;
+  /** 0: every port. */
+  readonly port: number;
+  readonly ignore: 'none' | 'source' | 'destination';
+  /** Addresses inside `prefix`/`length` are folded to `aggregate` bits; null: not by prefix. */
+  readonly source: { readonly prefix: string; readonly length: number; readonly aggregate: number } | null;
+  readonly destination: FatFlowDump['source'];
+}
+
 export interface VifDump {
   readonly id: number;
   /** Device in the host's namespace. */
@@ -20,7 +32,7 @@ export interface VifDump {
   readonly ip6: string | null;
   readonly vrf: number;
   readonly mcastVrf: number;
-  /** Flag letters in print order (`L3`, `L2`, `D`, `Uuf`, `Er`). */
+  /** Flag letters in print order (`P`, `L3`, `L2`, `D`, `Uuf`, `Df`, `Er`). */
   readonly flags: readonly string[];
   readonly qos: number;
   readonly ref: number;
@@ -35,6 +47,11 @@ export interface VifDump {
   readonly kernelDrops: number;
   /** Frames sent or received as super-frames (segmentation offload); `packets` above counts their segments. */
   readonly superFrames: { readonly rx: number; readonly tx: number };
+  /** Flow entries its traffic made that are still there, and the most it may have. */
+  readonly flows: { readonly entries: number; readonly most: number };
+  readonly fatFlows: readonly FatFlowDump[];
+  /** Prefixes fat flows never fold. */
+  readonly fatFlowExclude: readonly string[];
 }
 
 export type NexthopTypeName =

@@ -144,11 +144,13 @@ test('objects stored before a field existed have its default', (t) => {
     policies: [],
     rpf: 'enable',
     portSecurity: true,
+    fatFlows: [],
   });
   const port = { kind: 'VirtualMachineInterface', name: 'd:p:vm1' } as const;
   t.deepEqual(storedObject(port, JSON.stringify({ spec: { virtualNetwork: 'd:p:blue' } })).spec as unknown, {
     virtualNetwork: 'd:p:blue',
     securityGroups: [],
     packetMode: false,
+    fatFlows: [],
   });
 });

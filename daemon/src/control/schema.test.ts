@@ -58,6 +58,7 @@ test('a network gets its defaults and canonical text', (t) => {
       policies: [],
       rpf: 'enable',
       portSecurity: true,
+      fatFlows: [],
       subnets: [
         { ...subnet, prefix: 'fd00:5::/64', gateway: 'fd00:5::1', dnsServers: ['fd00::53'] },
         {
@@ -93,6 +94,7 @@ test('an interface gets its defaults, and its reference the scope of the documen
       attach: { type: 'tap', offloads: true },
       securityGroups: [],
       packetMode: false,
+      fatFlows: [],
     },
   });
 });
@@ -104,6 +106,7 @@ test('a namespace port gets its defaults', (t) => {
     attach: { type: 'netns', netns: 'guest1', ifName: 'eth0', port: 'veth', configure: true, offloads: true },
     securityGroups: [],
     packetMode: false,
+    fatFlows: [],
   });
 });
 

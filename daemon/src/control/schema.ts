@@ -203,7 +203,7 @@ const DEFAULTS: { readonly [K in Kind]: Partial<SpecOf[K]> } = {
   NetworkPolicy: networkPolicySpec.parse({}),
   SecurityGroup: {},
   VirtualNetwork: virtualNetworkSpec.parse({}),
-  VirtualMachineInterface: { securityGroups: [], packetMode: false },
+  VirtualMachineInterface: { securityGroups: [], packetMode: false, fatFlows: [] },
 };
 
 /** A stored spec with the fields that were not there yet when it was stored. */

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { fatFlows } from './fat-flow.js';
 import { account, address, deviceName, dnsName, netns, reference, stationMac } from './fields.js';
 
 /** Most queues the kernel gives one TAP. */
@@ -52,6 +53,7 @@ export const virtualMachineInterfaceSpec = z.strictObject({
   securityGroups: z.array(reference).default([]).describe('Names of security groups. None: everything may pass'),
   packetMode: z.boolean().default(false).describe('Whether its packets are forwarded without flows, and so unfiltered'),
   portSecurity: z.boolean().optional().describe('Default: what the network says'),
+  fatFlows: fatFlows.describe('Sessions that share one flow entry, besides those its network says'),
   maxFlows: z
     .int()
     .min(0)

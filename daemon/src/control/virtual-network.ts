@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { fatFlows } from './fat-flow.js';
 import { address, dnsName, prefix, reference } from './fields.js';
 import { contains, formatPrefix, parseAddress, parsePrefix, type Prefix } from './prefix.js';
 
@@ -48,6 +49,7 @@ const networkFields = z.strictObject({
     .boolean()
     .default(true)
     .describe('Whether interfaces may only send from their own addresses, and their security groups apply'),
+  fatFlows: fatFlows.describe('Sessions of all its interfaces that share one flow entry'),
 });
 
 export const virtualNetworkSpec = networkFields.superRefine((given, context) => {

@@ -14,6 +14,8 @@ export const VIF_FLAG = {
   l2: 0x80,
   dhcp: 0x100,
   unknownUnicastFlood: 0x10000,
+  /** Shown while an interface has as many flows as it may have; in no record. */
+  dropNewFlows: 0x40000,
   etreeRoot: 0x200000,
 } as const;
 

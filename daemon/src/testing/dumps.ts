@@ -21,6 +21,9 @@ export const guestVif = (changes: Partial<VifDump> = {}): VifDump => ({
   drops: 21,
   kernelDrops: 0,
   superFrames: { rx: 0, tx: 0 },
+  flows: { entries: 4, most: 131072 },
+  fatFlows: [],
+  fatFlowExclude: [],
   ...changes,
 });
 
