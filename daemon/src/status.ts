@@ -1,3 +1,4 @@
+import { ineffective } from './agent/ineffective.js';
 import type { Realiser } from './agent/realiser.js';
 import type { Config } from './config.js';
 import type { StatusDump, WaitDump } from './control/dumps.js';
@@ -76,9 +77,21 @@ export class DaemonStatus {
     });
   }
 
+  /** What is configured for interfaces of this host and does nothing. */
+  #ineffective(): string[] {
+    const { store, realiser } = this.#parts;
+    const policies = { get: (name: string) => store.get('NetworkPolicy', name) };
+    return store.list('VirtualMachineInterface').flatMap((vmi) => {
+      const network = store.get('VirtualNetwork', vmi.spec.virtualNetwork);
+      if (network === undefined || realiser.stateOf(vmi.name) === undefined) return [];
+      return ineffective(vmi, network, policies) ?? [];
+    });
+  }
+
   #warnings(): string[] {
     const { store, host } = this.#parts;
     const warnings = this.#pendingInterfaces().map(({ reason, ...ref }) => `${subject(ref)}: ${reason}`);
+    warnings.push(...this.#ineffective());
     if (!store.connected)
       warnings.push('the shared store is not reachable; configuration cannot change until it is back');
     if (!host.alive) warnings.push('the datapath worker does not run; no frame is forwarded until it is back');
