@@ -6,6 +6,8 @@ import { type Counters, HEADER, type VRF_STAT, type VrfStat } from '../tables/co
 import type { FlowTable } from '../tables/flow.js';
 import type { Tables } from '../tables/tables.js';
 import { FlowState } from './flow-state.js';
+import { Fragments } from './fragment.js';
+import { releaseFragments } from './fragment-release.js';
 import { Segmenter } from './offload.js';
 import { STEP, type Tracer } from './tracer.js';
 import { settle } from './vif-output.js';
@@ -47,6 +49,7 @@ export class Datapath {
   readonly counters: Counters;
   readonly options: DatapathOptions;
   readonly flow: FlowState;
+  readonly fragments = new Fragments();
   /** Frames for the agent. */
   readonly toAgent: FrameRing;
   #scratch: number;
@@ -78,6 +81,7 @@ export class Datapath {
       for (let i = 0; i < n; i++) {
         const word = i * RX.words;
         vifInput(this, rx[word + RX.port], rx[word + RX.at], rx[word + RX.length]);
+        if (this.fragments.due) releaseFragments(this);
       }
     } catch (error) {
       // A broken invariant ends the worker. What was decided before it still goes out, and the frame in hand is accounted for.

@@ -1,3 +1,5 @@
+import type { DropReason } from '../packet/drop.js';
+import { FRAGMENT } from '../packet/packet.js';
 import { FLOW, FLOW_ACTION, FLOW_DOUBLE, FLOW_FLAG, FLOW_OWN, type FlowTable } from '../tables/flow.js';
 import type { Vif } from '../tables/vif.js';
 import * as ethernet from '../wire/ethernet.js';
@@ -10,6 +12,7 @@ import { packetKey } from './flow-key.js';
 import { refresh } from './flow-refresh.js';
 import { makePair, removePair } from './flow-setup.js';
 import { FLOW_END } from './flow-state.js';
+import { ipEnd } from './parse.js';
 import { trackTcp } from './tcp-track.js';
 
 /** Types of neighbour discovery, which has no flows (RFC 4861). */
@@ -26,7 +29,7 @@ const ND_LAST = 137;
 export function flowInput(dp: Datapath, vif: Vif): boolean {
   const { p, b } = dp;
   p.looked = true;
-  if (p.protocol < 0 || ethernet.isMulticast(b, p.at)) return true;
+  if (p.protocol < 0 || ethernet.isMulticast(b, p.at) || isNd(dp)) return true;
   return lookUp(dp, vif, vif.nexthop, -1);
 }
 
@@ -43,13 +46,13 @@ export function flowOutput(dp: Datapath, out: Vif): boolean {
 }
 
 function isNd({ p, b }: Datapath): boolean {
-  if (p.protocol !== ipv6.PROTOCOL_ICMPV6 || !icmpv6.fits(p.l4At, p.end)) return false;
+  if (p.protocol !== ipv6.PROTOCOL_ICMPV6 || p.l4At === 0 || !icmpv6.fits(p.l4At, p.end)) return false;
   const type = icmpv6.type(b, p.l4At);
   return type >= ND_FIRST && type <= ND_LAST;
 }
 
 function lookUp(dp: Datapath, from: Vif, keyNh: number, out: number): boolean {
-  const { flow } = dp;
+  const { p, flow } = dp;
   const { table } = flow;
   if (!packetKey(dp, keyNh, flow.real)) return false;
   flow.key.set(flow.real);
@@ -61,7 +64,10 @@ function lookUp(dp: Datapath, from: Vif, keyNh: number, out: number): boolean {
     removePair(dp, index, FLOW_END.closed);
     index = -1;
   }
-  if (index < 0) index = makePair(dp, from, out);
+  if (index < 0) {
+    if (p.fragment === FRAGMENT.later || p.isQuoting) return refuse(dp, 'flowUnusable');
+    index = makePair(dp, from, out);
+  }
   return index >= 0 && follow(dp, from, index);
 }
 
@@ -74,7 +80,7 @@ function beginsTcp({ p, b }: Datapath): boolean {
   return (tcp.flags(b, p.l4At) & (tcp.SYN | tcp.ACK)) === tcp.SYN;
 }
 
-function refuse(dp: Datapath, reason: 'flowEvict' | 'flowActionDrop' | 'invalidSource' | 'flowActionInvalid'): false {
+function refuse(dp: Datapath, reason: DropReason): false {
   dp.drop(reason);
   return false;
 }
@@ -116,9 +122,8 @@ function track(dp: Datapath, table: FlowTable, index: number): void {
   if (displaced >= 0) removePair(dp, displaced, FLOW_END.closed);
 }
 
-/** Bytes behind the TCP header: up to the end the IP header names, as frames may be padded. */
-function payloadLength({ p, b }: Datapath): number {
-  const length =
-    p.etherType === ethernet.TYPE_IPV4 ? ipv4.totalLength(b, p.l3At) : ipv6.LEN + ipv6.payloadLength(b, p.l3At);
-  return Math.max(0, p.l3At + length - p.l4At - tcp.dataOffset(b, p.l4At));
+/** Bytes behind the TCP header. */
+function payloadLength(dp: Datapath): number {
+  const { p, b } = dp;
+  return Math.max(0, ipEnd(dp) - p.l4At - tcp.dataOffset(b, p.l4At));
 }

@@ -8,6 +8,7 @@ import * as ipv6 from '../wire/ipv6.js';
 import * as ipv6Fragment from '../wire/ipv6-fragment.js';
 import type { Datapath } from './datapath.js';
 import { hasPorts, portsAt } from './flow-ports.js';
+import { ipEnd } from './parse.js';
 
 /*
  * ICMP errors pass with the session they are about: their flow is that of the packet they quote, turned round, so that the error of
@@ -45,7 +46,7 @@ export function quotedKey(dp: Datapath, key: FlowKey): boolean {
 function quoted4(dp: Datapath, key: FlowKey): boolean {
   const { p, b } = dp;
   const at = p.l4At + icmp.LEN;
-  const end = p.l3At + ipv4.totalLength(b, p.l3At);
+  const end = ipEnd(dp);
   if (!ipv4.fits(at, end) || ipv4.version(b, at) !== 4) return unusable(dp);
   const headerLen = ipv4.headerLen(b, at);
   if (headerLen < ipv4.LEN || ipv4.fragmentOffset(b, at) !== 0) return unusable(dp);
@@ -64,7 +65,7 @@ function quoted4(dp: Datapath, key: FlowKey): boolean {
 function quoted6(dp: Datapath, key: FlowKey): boolean {
   const { p, b } = dp;
   const at = p.l4At + icmpv6.LEN;
-  const end = p.l3At + ipv6.LEN + ipv6.payloadLength(b, p.l3At);
+  const end = ipEnd(dp);
   if (!ipv6.fits(at, end) || ipv6.version(b, at) !== 6) return unusable(dp);
 
   let protocol = ipv6.nextHeader(b, at);

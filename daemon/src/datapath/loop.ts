@@ -2,6 +2,7 @@ import { CTL, type FrameIo } from '../io/device.js';
 import { HEADER } from '../tables/counters.js';
 import type { Datapath } from './datapath.js';
 import { flowUpkeep } from './flow-upkeep.js';
+import { expireFragments } from './fragment.js';
 
 /** Longest sleep, ms: after it the worker shows that it lives. */
 const IDLE_MS = 100;
@@ -43,6 +44,7 @@ export function runLoop(dp: Datapath, io: FrameIo, control: LoopControl): void {
       control.framesForAgent();
     }
     upkeep = flowUpkeep(dp);
+    if (expireFragments(dp)) upkeep = true;
     if (!woken && !changes) continue;
     dp.flush();
     changes = control.apply();

@@ -32,7 +32,10 @@ function encap(dp: Datapath, nexthop: Nexthop): void {
   const out = tables.vifs.get(nexthop.oif);
   if (!out) return dp.drop('invalidIf');
   if (nexthop.oif === VIF_ID.agent) return toAgentFrom(dp);
-  if (nexthop.policy && !p.looked && !flowOutput(dp, out)) return;
+  if (nexthop.policy && !p.looked) {
+    p.nexthop = nexthop.id;
+    if (!flowOutput(dp, out)) return;
+  }
   if (nexthop.bridged) {
     if (nexthop.oif === p.vif) return dp.drop('packetLoop');
     dp.vrfStat(VRF_STAT.l2Encaps);

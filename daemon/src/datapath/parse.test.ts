@@ -83,7 +83,7 @@ test('a fragment header that does not fit is malformed', (t) => {
 });
 
 test('neighbour discovery that comes in fragments is answered by nobody', (t) => {
-  const net = new TestNetwork();
+  const net = new TestNetwork({ packetMode: 'all' });
   const solicitation = eth({ src: macOf(3), dst: '33:33:ff:00:00:01' })
     .ipv6({ src: ip6Of(3), dst: 'ff02::1:ff00:1', hopLimit: 255 })
     .fragment6({})

@@ -37,6 +37,12 @@ export function parse(dp: Datapath): boolean {
   }
 }
 
+/** Offset of the first byte behind the IP packet in hand, which parse() has accepted: frames may be padded. */
+export function ipEnd({ p, b }: Datapath): number {
+  if (p.etherType === ethernet.TYPE_IPV4) return p.l3At + ipv4.totalLength(b, p.l3At);
+  return p.l3At + ipv6.LEN + ipv6.payloadLength(b, p.l3At);
+}
+
 function parseIpv4(dp: Datapath): boolean {
   const { p, b } = dp;
   const at = p.l3At;

@@ -2,6 +2,7 @@ import { VNET_LEN } from '../io/device.js';
 import { DROP } from '../packet/drop.js';
 import { HEADER, VIF } from '../tables/counters.js';
 import { VIF_FLAG } from '../tables/records.js';
+import type { Vif } from '../tables/vif.js';
 import * as ethernet from '../wire/ethernet.js';
 import * as vnet from '../wire/vnet.js';
 import { arpInput } from './arp.js';
@@ -23,6 +24,7 @@ export function vifInput(dp: Datapath, port: number, at: number, length: number)
   p.bytes = length;
   p.vif = -1;
   p.looked = false;
+  p.nexthop = -1;
   if (!vif) {
     counters.words[HEADER.retiredReceived]++;
     return counters.drop(-1, DROP.invalidIf, 1);
@@ -45,7 +47,12 @@ export function vifInput(dp: Datapath, port: number, at: number, length: number)
   dp.tracer?.begin(-1);
   if (!parseEthernet(dp)) return dp.drop('pull');
   if (!sound) return dp.drop('invalidPacket');
+  frameInput(dp, vif);
+}
 
+/** A frame of an interface whose Ethernet header was read goes to the stage that knows it. */
+export function frameInput(dp: Datapath, vif: Vif): void {
+  const { p } = dp;
   const l3 = (vif.flags & VIF_FLAG.l3) !== 0;
   if (p.tagged) return bridgeInput(dp, vif);
   if (p.etherType === ethernet.TYPE_ARP) return l3 ? arpInput(dp, vif) : bridgeInput(dp, vif);

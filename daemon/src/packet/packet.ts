@@ -23,6 +23,8 @@ export class Packet {
   /** What the frame counts as: segments of a super-frame, bytes on the wire. */
   packets = 1;
   bytes = 0;
+  /** Nexthop the packet goes out through, when its policy is what asks for a flow; -1: the interface it came in by does. */
+  nexthop = -1;
   /** Whether a flow was looked up, or need not be: what goes out through a nexthop with policy is looked up otherwise. */
   looked = false;
 }

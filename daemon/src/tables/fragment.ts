@@ -16,6 +16,7 @@ export const FRAGMENT_KEY = {
   /** Family (4, 6) << 8 | IP protocol. */
   protocol: 0,
   id: 1,
+  /** VRF | interface it comes in by << 16, so that nobody answers for another's. */
   vrf: 2,
   /** Addresses in network order; IPv4 has its own in the first word. */
   source: 3,
