@@ -20,15 +20,18 @@ import { Reconciler } from './agent/reconcile.js';
 import { startApi } from './api/server.js';
 import { type Config, ConfigError, defaultNetworkMtu } from './config.js';
 import { EmbeddedRedis } from './control/embedded-redis.js';
+import type { RedisSettings } from './control/redis-connection.js';
 import { defaultMac } from './control/names.js';
 import type { DatapathOptions } from './datapath/datapath.js';
 import { RedisStore } from './control/redis-store.js';
+import { FlowDuties } from './flow-duties.js';
 import type { FrameRing } from './packet/frame-ring.js';
 import { BRIDGE_SLOTS } from './tables/bridge.js';
 import { FlowTable, type FlowTableSize } from './tables/flow.js';
 import { Counters, MAX_VIFS, MAX_VRFS } from './tables/counters.js';
 import type { PuntCommand } from './tables/punt.js';
 import { NH_ID, VIF_ID } from './tables/records.js';
+import { SessionEvents } from './tables/session-events.js';
 import { snapshot, Tables } from './tables/tables.js';
 import { DaemonStatus } from './status.js';
 import { View } from './view.js';
@@ -50,6 +53,8 @@ const IDS = {
 
 export interface Daemon {
   stop(): Promise<void>;
+  /** Takes over what can change while it runs: how sessions age and are recorded. */
+  reload(config: Config): Promise<void>;
 }
 
 /** Things to undo, in the reverse order of their doing. */
@@ -67,19 +72,20 @@ class Undo {
 export async function startDaemon(config: Config, version: string, log: Logger): Promise<Daemon> {
   const undo = new Undo();
   try {
-    await start(config, version, log, undo);
+    const duties = await start(config, version, log, undo);
+    return { stop: () => undo.run(), reload: (changed) => duties.configure(changed) };
   } catch (error) {
     await undo.run();
     throw error;
   }
-  return { stop: () => undo.run() };
 }
 
-async function start(config: Config, version: string, log: Logger, undo: Undo): Promise<void> {
+async function start(config: Config, version: string, log: Logger, undo: Undo): Promise<FlowDuties> {
   const startedAt = Date.now();
   takeStateDir(config.stateDir, undo);
-  const store = await startStore(config, version, log, undo);
-  const { tables, counters, host, ports, realiser } = startForwarding(config, log, undo);
+  const redis = await startRedis(config, log, undo);
+  const store = await startStore(config, redis, version, log, undo);
+  const { tables, counters, flows, host, ports, realiser, duties } = startForwarding(config, redis, log, undo);
   store.watch((change) => {
     realiser.onChange(change);
   });
@@ -98,13 +104,25 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
     host: config.host,
     deviceProblem: (device, attach) => deviceProblem(device, attach, kernel, marksOf(config)),
   });
-  const status = new DaemonStatus({ config, version, startedAt, store, host, counters, realiser });
+  const status = new DaemonStatus({
+    config,
+    version,
+    startedAt,
+    store,
+    host,
+    counters,
+    flows,
+    tables,
+    realiser,
+    duties,
+  });
   const { flowsPerInterface } = config.datapath;
   const view = new View({ tables, counters, flowsPerInterface, ports, realiser, operator, status });
   const api = await startApi(view, { socket: config.api.socket, ...metricsAddress(config) }, log);
   undo.push(() => api.close());
   keepWatchdog(host, undo);
   log.info({ socket: config.api.socket, stateDir: config.stateDir }, 'ready');
+  return duties;
 }
 
 interface Forwarding {
@@ -114,18 +132,21 @@ interface Forwarding {
   readonly host: WorkerHost;
   readonly ports: Ports;
   readonly realiser: Realiser;
+  readonly duties: FlowDuties;
 }
 
 /** Starts the worker, and what turns configuration into its tables and ports. */
-function startForwarding(config: Config, log: Logger, undo: Undo): Forwarding {
+function startForwarding(config: Config, redis: RedisSettings, log: Logger, undo: Undo): Forwarding {
   const counters = mapCounters(config.api.socket, undo);
   const flows = mapFlows(config);
+  const events = new SessionEvents();
   const tables = new Tables();
   const host: WorkerHost = new WorkerHost({
     start: {
       countersPath: besideSocket(config.api.socket, 'counters'),
       flowsPath: besideSocket(config.api.socket, 'flows'),
       flowSize: flowSize(config),
+      sessionEvents: events.memory,
       options: datapathOptions(config),
     },
     counters,
@@ -162,10 +183,13 @@ function startForwarding(config: Config, log: Logger, undo: Undo): Forwarding {
     log,
   });
   reconciler.reconcile('host', FIXED);
+  const duties = new FlowDuties({ config, flows, events, tables, host, realiser, redis, log });
   host.start();
+  duties.start();
+  undo.push(() => duties.stop());
   undo.push(() => host.stop());
   undo.push(() => realiser.settled());
-  return { tables, counters, flows, host, ports, realiser };
+  return { tables, counters, flows, host, ports, realiser, duties };
 }
 
 /** Makes the state directory and locks it: two daemons must never share one. */
@@ -187,14 +211,22 @@ function lock(file: string, what: string, undo: Undo): void {
   }
 }
 
-async function startStore(config: Config, version: string, log: Logger, undo: Undo): Promise<RedisStore> {
-  let redis = config.redis;
-  if (redis === 'embedded') {
-    const server = new EmbeddedRedis({ directory: join(config.stateDir, 'redis'), log });
-    await server.start();
-    undo.push(() => server.stop());
-    redis = { url: server.url };
-  }
+/** Where the shared store is; the embedded one is started. */
+async function startRedis({ redis, stateDir }: Config, log: Logger, undo: Undo): Promise<RedisSettings> {
+  if (redis !== 'embedded') return redis;
+  const server = new EmbeddedRedis({ directory: join(stateDir, 'redis'), log });
+  await server.start();
+  undo.push(() => server.stop());
+  return { url: server.url };
+}
+
+async function startStore(
+  config: Config,
+  redis: RedisSettings,
+  version: string,
+  log: Logger,
+  undo: Undo,
+): Promise<RedisStore> {
   const { address, encapsulations } = config.tunnel;
   const lease = { name: config.host, tunnelAddress: address, encapsulations, version, incarnation: String(Date.now()) };
   const store = new RedisStore({ redis, prefix: config.redisPrefix, lease, log });

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { ConfigError, defaultNetworkMtu, parseConfig, readConfig } from './config.js';
+import { ConfigError, defaultNetworkMtu, lastingChanges, parseConfig, readConfig } from './config.js';
 
 const ageing = (rules: string): string => `{ tunnel: { address: 192.0.2.1 }, flowAgeing: [${rules}] }`;
 const FILE = '/etc/vrouterd/vrouterd.yaml';
@@ -80,4 +80,12 @@ test('networks get what the largest encapsulation leaves of the underlay', (t) =
   t.is(defaultNetworkMtu(['MPLSoUDP', 'MPLSoGRE', 'VXLAN'], 1500), 1450);
   t.is(defaultNetworkMtu(['MPLSoUDP'], 1500), 1454);
   t.is(defaultNetworkMtu(['MPLSoGRE'], 9000), 8958);
+});
+
+test('fields that a running daemon takes over are told from those that need a restart', (t) => {
+  const from = parseConfig('{ tunnel: { address: 192.0.2.1 } }', FILE);
+  const quick = parseConfig(ageing('{ seconds: 9 }'), FILE);
+  t.deepEqual(lastingChanges(from, quick), []);
+  const other = parseConfig('{ host: other, tunnel: { address: 192.0.2.2 }, metrics: { listen: "x:1" } }', FILE);
+  t.deepEqual(new Set(lastingChanges(from, other)), new Set(['host', 'tunnel', 'metrics']));
 });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { flowAgeing, logLevel, sessions } from './config-flows.js';
 import { explain } from './control/explain.js';
@@ -126,6 +127,13 @@ function onlyDocument(text: string, file: string): unknown {
     if (!(cause instanceof YamlError)) throw cause;
     throw new ConfigError(`${file}:${cause.line}:${cause.column}: ${cause.message}`, { cause });
   }
+}
+
+/** Fields that differ and that a running daemon cannot take over. */
+export function lastingChanges(from: Config, to: Config): readonly (keyof Config)[] {
+  const changing: readonly string[] = ['flowAgeing', 'sessions', 'logLevel'];
+  const fields = Object.keys({ ...from, ...to }) as (keyof Config)[];
+  return fields.filter((field) => !changing.includes(field) && !isDeepStrictEqual(from[field], to[field]));
 }
 
 /** MTU of networks that name none: what is left of the underlay's after the largest encapsulation. */

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { pino } from 'pino';
-import { startDaemon } from './compose.js';
-import { readConfig } from './config.js';
+import { type Logger, pino } from 'pino';
+import { type Daemon, startDaemon } from './compose.js';
+import { type Config, lastingChanges, readConfig } from './config.js';
 
 const DEFAULT_CONFIG = '/etc/vrouterd/vrouterd.yaml';
 const USAGE_ERROR = 2;
@@ -27,7 +27,7 @@ async function main(argv: readonly string[]): Promise<void> {
       process.stdout.write(`${options.config} is valid\n`);
       return;
     }
-    await run(config);
+    await run(config, options.config);
   } catch (error) {
     // What keeps a daemon from starting is told in one line; where it comes from, to who wants to know.
     process.stderr.write(`vrouterd: ${(error as Error).message}\n`);
@@ -36,8 +36,8 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-async function run(config: ReturnType<typeof readConfig>): Promise<void> {
-  const log = pino({ level: process.env.LOG_LEVEL ?? 'info', base: { host: config.host } });
+async function run(config: Config, file: string): Promise<void> {
+  const log = pino({ level: levelOf(config), base: { host: config.host } });
   const daemon = await startDaemon(config, version, log);
   let stopping = false;
   const stop = (signal: string): void => {
@@ -53,6 +53,23 @@ async function run(config: ReturnType<typeof readConfig>): Promise<void> {
     );
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
+  process.on('SIGHUP', () => {
+    reload(daemon, config, file, log).catch((error: unknown) => {
+      log.error({ err: error }, 'the configuration was not read again; the daemon goes on with what it had');
+    });
+  });
+}
+
+const levelOf = ({ logLevel }: Config): string => logLevel ?? process.env.LOG_LEVEL ?? 'info';
+
+/** Reads the configuration file again. What cannot change while the daemon runs is named, and stays as it was at the start. */
+async function reload(daemon: Daemon, started: Config, file: string, log: Logger): Promise<void> {
+  const config = readConfig(file);
+  const needsRestart = lastingChanges(started, config);
+  if (needsRestart.length > 0) log.warn({ fields: needsRestart }, 'these fields change with the next start');
+  log.level = levelOf(config);
+  await daemon.reload({ ...started, flowAgeing: config.flowAgeing, sessions: config.sessions });
+  log.info({ file }, 'configuration read again');
 }
 
 await main(process.argv.slice(2));

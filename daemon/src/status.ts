@@ -1,10 +1,13 @@
 import { ineffective } from './agent/ineffective.js';
 import type { Realiser } from './agent/realiser.js';
 import type { Config } from './config.js';
-import type { StatusDump, WaitDump } from './control/dumps.js';
+import type { FlowUseDump, StatusDump, WaitDump } from './control/dumps.js';
 import { type ObjectRef, subject } from './control/schema.js';
 import type { StateStore } from './control/store.js';
-import type { Counters } from './tables/counters.js';
+import type { FlowDuties } from './flow-duties.js';
+import { type Counters, VIF } from './tables/counters.js';
+import { FLOW_HEADER, type FlowTable } from './tables/flow.js';
+import type { Tables } from './tables/tables.js';
 import type { WorkerHost } from './worker-host.js';
 
 export interface StatusParts {
@@ -15,8 +18,14 @@ export interface StatusParts {
   readonly store: StateStore;
   readonly host: WorkerHost;
   readonly counters: Counters;
+  readonly flows: FlowTable;
+  readonly tables: Tables;
   readonly realiser: Realiser;
+  readonly duties: Pick<FlowDuties, 'records'>;
 }
+
+/** Part of the flow table from which on there is a warning. */
+const ALMOST_FULL = 0.9;
 
 /** How the daemon is, and what of the configuration is not real yet. */
 export class DaemonStatus {
@@ -27,7 +36,7 @@ export class DaemonStatus {
   }
 
   dump(): StatusDump {
-    const { config, version, startedAt, store, host, counters, realiser } = this.#parts;
+    const { config, version, startedAt, store, host, counters, flows, realiser, duties } = this.#parts;
     const states = store.list('VirtualMachineInterface').map(({ name }) => realiser.stateOf(name));
     return {
       host: config.host,
@@ -45,6 +54,8 @@ export class DaemonStatus {
         heartbeatAgeMs: Math.round(host.silenceMs),
         books: counters.books(),
       },
+      flows: flowUse(flows),
+      sessionRecords: duties.records,
       networks: store.list('VirtualNetwork').length,
       interfaces: { total: states.length, active: states.filter((state) => state?.state === 'active').length },
       warnings: this.#warnings(),
@@ -95,6 +106,52 @@ export class DaemonStatus {
     if (!store.connected)
       warnings.push('the shared store is not reachable; configuration cannot change until it is back');
     if (!host.alive) warnings.push('the datapath worker does not run; no frame is forwarded until it is back');
+    return [...warnings, ...this.#flowWarnings()];
+  }
+
+  #flowWarnings(): string[] {
+    const { flows, duties, config, realiser } = this.#parts;
+    const warnings: string[] = [];
+    const { active, size } = flowUse(flows);
+    if (active > ALMOST_FULL * size) {
+      const used = Math.floor((100 * active) / size);
+      warnings.push(`the flow table is ${used} % full; a full one refuses new sessions: raise datapath.flowEntries`);
+    }
+    for (const vif of this.#vifsAtTheirLimit()) {
+      const name = realiser.nameOf(vif) ?? `vif0/${vif}`;
+      warnings.push(
+        `${subject({ kind: 'VirtualMachineInterface', name })}: has all the flow entries it may have, its new sessions are refused; ` +
+          'raise maxFlows or datapath.flowsPerInterface',
+      );
+    }
+    const { lost } = duties.records;
+    if (lost > 0) {
+      const where = config.sessions.file?.path ?? 'the shared store';
+      warnings.push(`${lost} records of sessions were lost; see whether ${where} takes them, or sample fewer`);
+    }
     return warnings;
   }
+
+  #vifsAtTheirLimit(): number[] {
+    const { tables, counters, config } = this.#parts;
+    return [...tables.vifs.entries()].flatMap(({ id, record: { maxFlows } }) => {
+      const limit = maxFlows > 0 ? maxFlows : config.datapath.flowsPerInterface;
+      return counters.words[counters.vifAt(id) + VIF.flows] + 2 > limit ? [id] : [];
+    });
+  }
+}
+
+function flowUse({ header, size }: FlowTable): FlowUseDump {
+  const value = (word: keyof typeof FLOW_HEADER): number => header[FLOW_HEADER[word]];
+  return {
+    active: value('active'),
+    size,
+    overflow: value('overflowUsed'),
+    created: value('created'),
+    deleted: value('ended'),
+    evicted: value('evicted'),
+    changed: value('changed'),
+    tableFull: value('tableFull'),
+    limited: value('limited'),
+  };
 }

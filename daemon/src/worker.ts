@@ -4,12 +4,14 @@ import type { PortHandle, WorkerCommand, WorkerEvent, WorkerStart } from './data
 import { Datapath } from './datapath/datapath.js';
 import { flowCommand, takeOverFlows } from './datapath/flow-upkeep.js';
 import { inject } from './datapath/inject.js';
+import { SessionTeller } from './datapath/session-teller.js';
 import { runLoop } from './datapath/loop.js';
 import { inlineDeeply } from './datapath/optimiser.js';
 import { FrameRing } from './packet/frame-ring.js';
 import { Counters, HEADER, VIF } from './tables/counters.js';
 import { BRIDGE_SLOTS } from './tables/bridge.js';
 import { FlowTable } from './tables/flow.js';
+import { SessionEvents } from './tables/session-events.js';
 import { Tables } from './tables/tables.js';
 
 /**
@@ -33,8 +35,14 @@ const toAgent = new FrameRing(start.toAgent);
 const fromAgent = new FrameRing(start.fromAgent);
 const flows = new FlowTable(mapFile(start.flowsPath, FlowTable.bytesFor(start.flowSize)), start.flowSize);
 const dp = new Datapath(io, tables, counters, toAgent, flows, start.options);
+dp.flow.sessions = new SessionTeller(flows, new SessionEvents(start.sessionEvents), isLogged, io.clock);
 takeOverFlows(dp);
 let goesOn = true;
+
+/** Whether sessions that the rule decides are always told. */
+function isLogged(rule: number): boolean {
+  return rule !== -1 && tables.acls[rule >>> 16]?.record.rules[rule & 0xffff]?.log === true;
+}
 
 function tell(event: WorkerEvent): void {
   (port as MessagePort).postMessage(event);

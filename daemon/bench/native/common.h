@@ -26,6 +26,8 @@ enum { VNET_LEN = 10 };
 enum { MAX_FRAME = 65536 + 22 + VNET_LEN };
 /** Port of the discard service: what is sent there is dropped by the receiving guest before its stack. */
 enum { DISCARD_PORT = 9 };
+/** First destination port of flows that are told apart by both ports; what is sent to this one and the 9,999 behind is dropped too. */
+enum { FIRST_FLOW_PORT = 10000 };
 
 /**
  * Opens a TAP in a network namespace below /run/netns, made unless it is there; returns its descriptor, non-blocking. With `vnet`

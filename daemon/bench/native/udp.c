@@ -3,6 +3,7 @@
  * (UDP_GRO), and round trips.
  *     udp send ADDRESS PORT SECONDS      udp receive PORT     until a second without datagrams; prints Gbit/s of payload
  *     udp echo PORT                      udp ping ADDRESS PORT SECONDS     prints p50 and p99, microseconds, and how many
+ *     udp first ADDRESS PORT SECONDS     the same with a socket, and so a source port, of its own for each round trip
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -100,13 +101,19 @@ static int ascending(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-static void ping(const char *address, const char *port, double seconds) {
+static void ping(const char *address, const char *port, double seconds, int first) {
   static uint32_t trips[PINGS_MAX];
-  const int fd = connected(address, port);
+  int fd = connected(address, port);
   receive_for(fd, 100);
   uint32_t lost = 0, count = 0, sequence = 0;
   const uint64_t end = now_ns() + (uint64_t)(seconds * 1e9);
   for (uint64_t sent = now_ns(); sent < end && count < PINGS_MAX; sent = now_ns()) {
+    if (first) {
+      close(fd);
+      fd = connected(address, port);
+      receive_for(fd, 100);
+      sent = now_ns();
+    }
     uint8_t bytes[PING_BYTES] = {0};
     const uint32_t number = ++sequence;
     memcpy(bytes, &number, sizeof number);
@@ -130,7 +137,8 @@ int main(int count, char *arguments[]) {
   if (!strcmp(mode, "send") && count == 5) send_all(arguments[2], arguments[3], atof(arguments[4]));
   else if (!strcmp(mode, "receive") && count == 3) receive_all(arguments[2]);
   else if (!strcmp(mode, "echo") && count == 3) echo(arguments[2]);
-  else if (!strcmp(mode, "ping") && count == 5) ping(arguments[2], arguments[3], atof(arguments[4]));
-  else usage("send ADDRESS PORT SECONDS | receive PORT | echo PORT | ping ADDRESS PORT SECONDS");
+  else if (!strcmp(mode, "ping") && count == 5) ping(arguments[2], arguments[3], atof(arguments[4]), 0);
+  else if (!strcmp(mode, "first") && count == 5) ping(arguments[2], arguments[3], atof(arguments[4]), 1);
+  else usage("send ADDRESS PORT SECONDS | receive PORT | echo PORT | ping|first ADDRESS PORT SECONDS");
   return 0;
 }

@@ -178,7 +178,7 @@ test('many sessions that end at once are asked for in small commands, a bounded 
     t.true(worker.removed.size - before <= 16_384);
     t.true(tick < 20);
   }
-  t.true(worker.batches.every((pairs) => pairs <= 128));
+  t.true(worker.batches.every((pairs) => pairs <= 1024));
   t.is(ageing.asked, count);
 });
 

@@ -8,8 +8,8 @@ export const AGEING_TICK_MS = 100;
 const LOOKS = { least: 3000, most: 262_144 } as const;
 /** The whole table is looked at in this part of the smallest idle time, but in this time at the latest, ms: short flows go then. */
 const PASS = { part: 0.25, mostMs: 2000 } as const;
-/** Pairs the worker is asked to end in one command, and in one tick: what a command costs it must not delay packets. */
-const PAIRS = { command: 128, tick: 16_384 } as const;
+/** Pairs the worker is asked to end in one command, and in one tick. It ends a bounded number of them in each of its rounds. */
+const PAIRS = { command: 1024, tick: 16_384 } as const;
 /** A short flow ends once it is so old, ms: its packets within it are refused without a new decision. */
 const SHORT_MS = 1000;
 

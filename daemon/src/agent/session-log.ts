@@ -109,11 +109,16 @@ export class SessionLog {
     }
   }
 
-  #refused(at: number): void {
-    const { events, onRefused } = this.#parts;
-    const leftOut = events.counts[SESSION_COUNT.refusedLimited];
-    onRefused(this.#session(at), leftOut - this.#leftOutTold);
+  /** Refused sessions that were left out since this was asked, or told with one that was not, last. */
+  takeLeftOut(): number {
+    const leftOut = this.#parts.events.counts[SESSION_COUNT.refusedLimited];
+    const since = leftOut - this.#leftOutTold;
     this.#leftOutTold = leftOut;
+    return since;
+  }
+
+  #refused(at: number): void {
+    this.#parts.onRefused(this.#session(at), this.takeLeftOut());
   }
 
   #record(at: number, time: number): string {

@@ -202,7 +202,7 @@ test('a long list leaves the event loop free in between', async (t) => {
   t.true(turns > 2);
 });
 
-test('metrics show interfaces, drops, the worker and the daemon', async (t) => {
+test('metrics show interfaces, drops, flows, the worker and the daemon', async (t) => {
   const reply = await get('/metrics');
   t.regex(String(reply.headers['content-type']), /^text\/plain/);
   const labels = 'vif="8",name="tapaaf088f0-65",vmi="default-domain:default-project:l3c1"';
@@ -216,6 +216,12 @@ test('metrics show interfaces, drops, the worker and the daemon', async (t) => {
     'vrouter_books_packets_total{entry="received"} 10',
     'vrouter_build_info{version="0.1.0",host="server-4c"} 1',
     'vrouter_interfaces_active 1',
+    `vrouter_vif_flow_entries{${labels}} 4`,
+    'vrouter_flow_entries 40',
+    'vrouter_flows_created_total 100',
+    'vrouter_flows_evicted_total 50',
+    'vrouter_flows_refused_total{reason="limit"} 2',
+    'vrouter_session_records_total{outcome="lost"} 1',
   ]) {
     t.true(reply.body.includes(`\n${line}\n`), line);
   }

@@ -1,7 +1,7 @@
 /** Counters for Prometheus, read from the same dumps the tools print, when somebody scrapes. */
 import { Counter, Gauge, Registry } from 'prom-client';
 
-import type { VifDump } from '../control/dumps.js';
+import type { FlowUseDump, StatusDump, VifDump } from '../control/dumps.js';
 import type { DaemonView } from './view.js';
 
 /** What is counted of each interface: name, meaning, value. */
@@ -17,6 +17,13 @@ const VIF_COUNTERS: readonly (readonly [string, string, (vif: VifDump) => number
   ['drops_total', 'Packets dropped, for any reason', ({ drops }) => drops],
   ['kernel_drops_total', 'Frames the kernel lost before the datapath saw them', ({ kernelDrops }) => kernelDrops],
 ];
+/** What is counted of the flow table. */
+const FLOW_COUNTERS: readonly (readonly [keyof FlowUseDump, string])[] = [
+  ['created', 'Sessions that got a pair of entries'],
+  ['deleted', 'Sessions whose pair was removed'],
+  ['evicted', 'Those whose TCP session was closed'],
+  ['changed', 'Sessions decided anew after a change'],
+];
 const VIF_LABELS = ['vif', 'name', 'vmi'] as const;
 
 /** Prometheus text and its content type. */
@@ -24,27 +31,38 @@ export class Metrics {
   readonly contentType: string;
   readonly #registry = new Registry();
   readonly #view: DaemonView;
+  /** As it was when the scrape began. */
+  #status: StatusDump;
   readonly #vifs: readonly { counter: Counter<(typeof VIF_LABELS)[number]>; value: (vif: VifDump) => number }[];
+
+  readonly #vifFlows: Gauge<(typeof VIF_LABELS)[number]>;
 
   constructor(view: DaemonView) {
     this.#view = view;
+    this.#status = view.status();
     const registers = [this.#registry];
     this.contentType = this.#registry.contentType;
     this.#vifs = VIF_COUNTERS.map(([name, help, value]) => ({
       counter: new Counter({ name: `vrouter_vif_${name}`, help, labelNames: VIF_LABELS, registers }),
       value,
     }));
+    const help = 'Flow entries its traffic made';
+    this.#vifFlows = new Gauge({ name: 'vrouter_vif_flow_entries', help, labelNames: VIF_LABELS, registers });
     this.#countDrops();
     this.#watchDatapath();
+    this.#watchFlows();
     this.#describeDaemon();
   }
 
   /** One scrape. */
   async text(): Promise<string> {
+    this.#status = this.#view.status();
     for (const { counter } of this.#vifs) counter.reset();
+    this.#vifFlows.reset();
     for (const vif of this.#view.vifs()) {
       const labels = { vif: vif.id, name: vif.name, vmi: vif.vmi ?? '' };
       for (const { counter, value } of this.#vifs) counter.inc(labels, value(vif));
+      this.#vifFlows.set(labels, vif.flows.entries);
     }
     return this.#registry.metrics();
   }
@@ -64,7 +82,7 @@ export class Metrics {
   }
 
   #watchDatapath(): void {
-    const datapath = () => this.#view.status().datapath;
+    const datapath = () => this.#status.datapath;
     this.#gauge('vrouter_worker_up', 'Whether the datapath worker runs', () => Number(datapath().running));
     this.#gauge(
       'vrouter_worker_heartbeat_age_seconds',
@@ -84,20 +102,49 @@ export class Metrics {
     });
   }
 
+  #watchFlows(): void {
+    const flows = () => this.#status.flows;
+    const records = () => this.#status.sessionRecords;
+    this.#gauge('vrouter_flow_entries', 'Flow entries in use', () => flows().active);
+    this.#gauge('vrouter_flow_entries_size', 'Flow entries there are', () => flows().size);
+    this.#gauge('vrouter_flow_entries_overflow', 'Flow entries in the overflow', () => flows().overflow);
+    for (const [name, help] of FLOW_COUNTERS) this.#counter(`vrouter_flows_${name}_total`, help, () => flows()[name]);
+    new Counter({
+      name: 'vrouter_flows_refused_total',
+      help: 'Packets that could begin no session: the table was full, or the interface had its share',
+      labelNames: ['reason'],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        this.inc({ reason: 'tableFull' }, flows().tableFull);
+        this.inc({ reason: 'limit' }, flows().limited);
+      },
+    });
+    new Counter({
+      name: 'vrouter_session_records_total',
+      help: 'Records of sessions: written, lost, or left out because there were too many at once',
+      labelNames: ['outcome'],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const [outcome, count] of Object.entries(records())) this.inc({ outcome }, count);
+      },
+    });
+  }
+
   #describeDaemon(): void {
-    const view = this.#view;
+    const status = () => this.#status;
     new Gauge({
       name: 'vrouter_build_info',
       help: 'Version of the daemon and name of its host; the value is always 1',
       labelNames: ['version', 'host'],
       registers: [this.#registry],
       collect() {
-        const { version, host } = view.status();
+        const { version, host } = status();
         this.reset();
         this.set({ version, host }, 1);
       },
     });
-    const status = () => view.status();
     this.#gauge('vrouter_uptime_seconds', 'Time since the daemon started', () => status().uptimeSeconds);
     this.#gauge('vrouter_store_up', 'Whether the shared store is connected', () => Number(status().store.connected));
     this.#gauge('vrouter_networks', 'Virtual networks', () => status().networks);

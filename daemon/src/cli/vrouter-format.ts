@@ -116,6 +116,18 @@ function duration(seconds: number): string {
     .join(' ');
 }
 
+function flowsText({ flows, sessionRecords: { written, lost } }: StatusDump): string {
+  const { active, size, created, tableFull, limited } = flows;
+  const refused = tableFull + limited;
+  return [
+    `${active} of ${size} entries (${Math.floor((100 * active) / size)} %)`,
+    `${created} sessions made`,
+    ...(refused > 0 ? [`${refused} refused for want of room`] : []),
+    ...(written + lost > 0 ? [`${written} records written`] : []),
+    ...(lost > 0 ? [`${lost} lost`] : []),
+  ].join(', ');
+}
+
 export function formatStatus(status: StatusDump): string {
   const { store, datapath, interfaces } = status;
   const { received, generated, copied, sent, dropped, consumed } = datapath.books;
@@ -135,6 +147,7 @@ export function formatStatus(status: StatusDump): string {
       'packets',
       `received ${received} + generated ${generated} + copied ${copied} ${balance} sent ${sent} + dropped ${dropped} + consumed ${consumed}`,
     ],
+    ['flows', flowsText(status)],
     ['networks', String(status.networks)],
     ['interfaces', `${interfaces.total}, ${interfaces.active} active`],
     ...status.warnings.map((warning) => ['warning', warning]),

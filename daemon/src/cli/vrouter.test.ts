@@ -281,6 +281,7 @@ version     0.1.0, pid 4711, up 1 d 1 h 1 min
 store       embedded, connected, epoch e1
 datapath    running, last heartbeat 250 ms ago, 2 restarts
 packets     received 10 + generated 2 + copied 1 = sent 9 + dropped 3 + consumed 1
+flows       40 of 629760 entries (0 %), 100 sessions made, 2 refused for want of room, 30 records written, 1 lost
 networks    1
 interfaces  2, 1 active
 warning     the clock went back

@@ -132,6 +132,23 @@ export interface WaitDump {
   readonly pending: readonly { readonly kind: string; readonly name: string; readonly reason: string }[];
 }
 
+/** How full the flow table is, in entries, and what happened in it so far, in sessions. */
+export interface FlowUseDump {
+  readonly active: number;
+  readonly size: number;
+  /** Entries that found no room where they belong. */
+  readonly overflow: number;
+  readonly created: number;
+  /** Removed for any reason; those that went because their TCP session was closed. */
+  readonly deleted: number;
+  readonly evicted: number;
+  /** Decided anew after a change. */
+  readonly changed: number;
+  /** Refused: the table was full; the interface had its share. */
+  readonly tableFull: number;
+  readonly limited: number;
+}
+
 export interface StatusDump {
   readonly host: string;
   readonly version: string;
@@ -146,6 +163,9 @@ export interface StatusDump {
     /** received + generated + copied = sent + dropped + consumed, in packets. */
     readonly books: Readonly<Record<'received' | 'generated' | 'copied' | 'sent' | 'dropped' | 'consumed', number>>;
   };
+  readonly flows: FlowUseDump;
+  /** Records of sessions: accepted by where they go, lost, and left out because there were too many at once. */
+  readonly sessionRecords: { readonly written: number; readonly lost: number; readonly limited: number };
   readonly networks: number;
   readonly interfaces: { readonly total: number; readonly active: number };
   readonly warnings: readonly string[];

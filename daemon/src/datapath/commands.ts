@@ -44,6 +44,8 @@ export interface WorkerStart {
   readonly countersPath: string;
   readonly flowsPath: string;
   readonly flowSize: FlowTableSize;
+  /** Memory of the SessionEvents. */
+  readonly sessionEvents: SharedArrayBuffer;
   /** Event descriptor of the main thread that announces commands and frames for the worker. */
   readonly wakeFd: number;
   readonly toAgent: SharedArrayBuffer;

@@ -118,6 +118,8 @@ export function removePair(dp: Datapath, index: number, cause: FlowEnd): void {
   const at = table.at(forward);
   const reverse = table.words[at + FLOW.reverse];
   flow.sessions?.ended(forward, cause);
+  table.header[FLOW_HEADER.ended]++;
+  if (cause === FLOW_END.closed) table.header[FLOW_HEADER.evicted]++;
   const owner = table.words[at + FLOW.owner] & 0xffff;
   // Of an interface that was deleted since, the count went with it.
   if (table.words[at + FLOW.epoch] >= tables.epochs.vifGone[owner]) flow.count(owner, reverse === forward ? -1 : -2);

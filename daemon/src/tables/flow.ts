@@ -40,6 +40,9 @@ export const FLOW_HEADER = {
   limited: 12,
   /** Milliseconds by the worker's clock (CLOCK_MONOTONIC) when it last ran a batch. */
   now: 13,
+  /** Pairs removed; those because their TCP session was closed. */
+  ended: 14,
+  evicted: 15,
 } as const;
 
 /**
