@@ -6,6 +6,7 @@ import { Tables } from '../tables/tables.js';
 import { byName, groupObject, interfaceObject, networkObject, policyObject } from '../testing/objects.js';
 import { ID_RANGES } from '../testing/plans.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
+import { AclCache } from './acl-cache.js';
 import { compileHost, type PresentNetwork } from './compile-host.js';
 import { Ids } from './ids.js';
 import type { InterfaceObject, NetworkObject } from './plan.js';
@@ -24,6 +25,7 @@ interface Objects {
 /** A host whose tables follow the objects given to `apply`, which returns the changes that were sent. */
 function setUp(t: ExecutionContext) {
   const ids = new Ids(join(temporaryFolder(t), 'ids'), ID_RANGES);
+  const cache = new AclCache();
   const tables = new Tables(null, new BridgeTable(64, 16));
   const changes: TableChange[] = [];
   const reconciler = new Reconciler(tables, (sent) => changes.push(...sent));
@@ -41,7 +43,7 @@ function setUp(t: ExecutionContext) {
     };
     const isOpen = ({ uuid }: InterfaceObject): boolean => !closed.includes(uuid);
     const host = { networkMtu: 1450, mac: '0c:c4:7a:59:62:5c' };
-    reconciler.reconcile('networks', compileHost(present, isOpen, configuration, ids, host));
+    reconciler.reconcile('networks', compileHost(present, isOpen, configuration, { ids, host, cache }));
     return changes.splice(0);
   };
   /** Routes of a network beyond its own, as `address > network number`. */
@@ -135,6 +137,17 @@ test('a changed rule sends its access list and nothing else; the same objects se
   t.deepEqual(apply({ ...objects, policies: [BETWEEN] }), []);
   const tcp = policyObject('p', { ...BETWEEN.spec.rules[0], protocol: 'tcp' });
   t.deepEqual(kinds(apply({ ...objects, policies: [tcp] })), ['set acl', 'set acl']);
+});
+
+test('a rule about a network that comes later begins to work with it, a group as well', (t) => {
+  const { apply, tables } = setUp(t);
+  const rules = (): number[] => tables.acls.flatMap((acl) => acl?.record.rules.length ?? []);
+  const member = interfaceObject('m', 4, '10.1.0.4', { virtualNetwork: 'blue', securityGroups: ['web'] });
+  const objects = { interfaces: [A, member], policies: [BETWEEN] };
+  apply({ networks: [blue()], ...objects });
+  t.deepEqual(rules(), [1, 0, 0], 'a group that is missing allows nothing');
+  apply({ networks: [blue(), green()], ...objects, groups: [groupObject('web')] });
+  t.deepEqual(rules(), [3, 1, 1]);
 });
 
 test('an access list is there before what uses it, and goes after it', (t) => {

@@ -1,3 +1,4 @@
+import type { PolicyRule } from '../control/network-policy.js';
 import type { AclRecord } from '../tables/records.js';
 import { type Compiled, compileNetwork } from './compile.js';
 import type { Ids } from './ids.js';
@@ -9,7 +10,9 @@ import {
   type NetworkObject,
   networkPlan,
 } from './plan.js';
-import { connections, groupAcl, type GroupObject, networkAcl, type PolicyObject } from './policy.js';
+import type { AclCache } from './acl-cache.js';
+import { connections } from './connections.js';
+import { groupAcl, type GroupObject, networkAcl, type PolicyObject } from './policy.js';
 
 /** The configuration forwarding follows, by full name. */
 export interface Configuration {
@@ -32,15 +35,15 @@ export function compileHost(
   present: readonly PresentNetwork[],
   isOpen: (vmi: InterfaceObject) => boolean,
   configuration: Configuration,
-  ids: Ids,
-  host: HostPlan,
+  { ids, host, cache }: { readonly ids: Ids; readonly host: HostPlan; readonly cache: AclCache },
 ): Compiled {
   const used = { acl: new Set<string>(), group: new Set<string>() };
   const idOf = (kind: 'acl' | 'group', key: string): number => {
     used[kind].add(key);
     return ids.get(kind, key);
   };
-  const acls = aclsOf(present, configuration, idOf);
+  const acls = aclsOf(present, configuration, idOf, cache);
+  cache.forgetUnused();
   const plans = new Map(
     present.map(({ network, interfaces }) => [
       network.name,
@@ -72,23 +75,48 @@ export function compileHost(
 
 type IdOf = (kind: 'acl' | 'group', key: string) => number;
 
-function aclsOf(present: readonly PresentNetwork[], configuration: Configuration, idOf: IdOf): AclRecord[] {
-  const { VirtualNetwork: networks, NetworkPolicy: policies, SecurityGroup: groups } = configuration;
+function aclsOf(
+  present: readonly PresentNetwork[],
+  { VirtualNetwork, NetworkPolicy, SecurityGroup }: Configuration,
+  idOf: IdOf,
+  cache: AclCache,
+): AclRecord[] {
   const acls = new Map<string, AclRecord>();
+  const add = (key: string, inputs: readonly unknown[], make: (id: number) => AclRecord): void => {
+    const id = idOf('acl', key);
+    acls.set(
+      key,
+      cache.get(key, [id, ...inputs], () => make(id)),
+    );
+  };
   for (const { network, interfaces } of present) {
     const key = aclKeysOf.network(network);
-    if (key !== null) acls.set(key, networkAcl(idOf('acl', key), network, policies, networks));
+    if (key !== null) {
+      const policies = network.spec.policies.map((name) => NetworkPolicy.get(name));
+      const named = policies.flatMap((policy) => policy?.spec.rules ?? []).flatMap(networksOf);
+      const numbers = named.map((name) => VirtualNetwork.get(name)?.status.networkId);
+      add(key, [network.name, network.status.networkId, ...policies, ...numbers], (id) =>
+        networkAcl(id, network, NetworkPolicy, VirtualNetwork),
+      );
+    }
     for (const vmi of interfaces) {
       const names = filteringGroupsOf(network, vmi);
+      const groups = names.map((name) => SecurityGroup.get(name));
       for (const side of ['egress', 'ingress'] as const) {
         const key = aclKeysOf[side](names);
         if (key === null || acls.has(key)) continue;
-        acls.set(
-          key,
-          groupAcl(idOf('acl', key), side, names, groups, (name) => idOf('group', name)),
+        const remote = groups.flatMap(
+          (group) => group?.spec[side].flatMap(({ remoteGroup = [] }) => remoteGroup) ?? [],
+        );
+        const numbers = remote.map((name) => idOf('group', name));
+        add(key, [...groups, ...numbers], (id) =>
+          groupAcl(id, side, names, SecurityGroup, (name) => idOf('group', name)),
         );
       }
     }
   }
   return [...acls.values()];
 }
+
+const networksOf = ({ source, destination }: PolicyRule): string[] =>
+  [source.virtualNetwork, destination.virtualNetwork].filter((name) => name !== undefined);

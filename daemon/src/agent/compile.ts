@@ -1,4 +1,4 @@
-import { contains, parseAddress, parsePrefix } from '../control/prefix.js';
+import { type Address, contains, parseAddress, parsePrefix } from '../control/prefix.js';
 import {
   type AclRecord,
   BRIDGE_FLAG,
@@ -277,9 +277,11 @@ function leakedRoutes(network: NetworkPlan, neighbours: readonly NetworkPlan[]):
   const own = network.subnets.map(({ prefix, length }) => parsePrefix(`${prefix}/${length}`));
   const routes = new Map<string, Omit<RouteRecord, 'stitchedIndex'>>();
   for (const { interfaces, networkId } of [...neighbours].sort((a, b) => a.networkId - b.networkId)) {
-    for (const { addresses, groups, l3Nexthop } of interfaces) {
-      for (const address of addresses) {
-        const parsed = parseAddress(address);
+    for (const port of interfaces) {
+      const { addresses, groups, l3Nexthop } = port;
+      const numbers = addressesOf(port);
+      for (const [i, address] of addresses.entries()) {
+        const parsed = numbers[i];
         if (routes.has(address) || own.some((range) => contains(range, parsed))) continue;
         const family = familyOf(address);
         routes.set(address, {
@@ -298,6 +300,15 @@ function leakedRoutes(network: NetworkPlan, neighbours: readonly NetworkPlan[]):
     }
   }
   return [...routes.values()];
+}
+
+/** Addresses of interfaces as numbers: many networks may ask for them. */
+const parsedAddresses = new WeakMap<InterfacePlan, readonly Address[]>();
+
+function addressesOf(port: InterfacePlan): readonly Address[] {
+  const known = parsedAddresses.get(port) ?? port.addresses.map(parseAddress);
+  parsedAddresses.set(port, known);
+  return known;
 }
 
 function bridgeOf(network: NetworkPlan): Omit<BridgeRecord, 'index'>[] {

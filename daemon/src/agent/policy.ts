@@ -1,5 +1,4 @@
-import { parsePrefix } from '../control/prefix.js';
-import type { PolicyPeer, PolicyRule } from '../control/network-policy.js';
+import type { PolicyRule } from '../control/network-policy.js';
 import { subject } from '../control/schema.js';
 import type { SecurityGroupRule } from '../control/security-group.js';
 import type { StoredObject } from '../control/store.js';
@@ -59,7 +58,12 @@ function policyRules(rule: PolicyRule, name: string, networks: ByName<Network>):
     sourcePorts: destinationPorts,
     destinationPorts: sourcePorts,
   };
-  return JSON.stringify(there) === JSON.stringify(back) ? [there] : [there, back];
+  const isSymmetric = isSamePeer(source, destination) && String(sourcePorts) === String(destinationPorts);
+  return isSymmetric ? [there] : [there, back];
+}
+
+function isSamePeer(a: AclPeer, b: AclPeer): boolean {
+  return a.network === b.network && a.prefix === b.prefix;
 }
 
 /**
@@ -111,66 +115,4 @@ function ruleOf(
 function numberOf(protocol: Protocol): number {
   if (protocol === 'any') return ANY_PROTOCOL;
   return typeof protocol === 'number' ? protocol : PROTOCOLS[protocol];
-}
-
-/** Who the pass rules of a network's policies let it talk to. */
-interface Reach {
-  readonly named: ReadonlySet<string>;
-  readonly any: boolean;
-  readonly prefixes: readonly string[];
-}
-
-/**
- * For each network, by name, the networks whose addresses it has routes to. A network knows another one when a pass rule of
- * its policies, in whatever direction, has the other by name as one end and itself as the other; or, where the rule only says
- * any or a subnet, when the other's policies let it talk to this one in turn. Networks of layer 2 take no part.
- */
-export function connections<N extends Network>(
-  networks: readonly N[],
-  policies: ByName<PolicyObject>,
-): ReadonlyMap<string, readonly N[]> {
-  const routed = networks.filter(({ spec }) => spec.forwardingMode !== 'l2' && spec.policies.length > 0);
-  const reaches = new Map(routed.map((network) => [network.name, reachOf(network, policies)]));
-  const mayTalk = (reach: Reach | undefined, { name, spec }: Network): boolean =>
-    reach !== undefined &&
-    (reach.any || reach.named.has(name) || reach.prefixes.some((prefix) => overlaps(prefix, spec)));
-  const knows = (one: Network, other: Network): boolean => {
-    if (other === one || other.spec.forwardingMode === 'l2') return false;
-    const reach = reaches.get(one.name);
-    return (reach?.named.has(other.name) ?? false) || (mayTalk(reach, other) && mayTalk(reaches.get(other.name), one));
-  };
-  return new Map(routed.map((one) => [one.name, networks.filter((other) => knows(one, other))]));
-}
-
-function reachOf(network: Network, policies: ByName<PolicyObject>): Reach {
-  const named = new Set<string>();
-  const prefixes: string[] = [];
-  let any = false;
-  const add = ({ virtualNetwork, subnet }: PolicyPeer): void => {
-    if (virtualNetwork !== undefined) named.add(virtualNetwork);
-    else if (subnet !== undefined) prefixes.push(subnet);
-    else any = true;
-  };
-  for (const { action, source, destination } of network.spec.policies.flatMap(
-    (name) => policies.get(name)?.spec.rules ?? [],
-  )) {
-    if (action !== 'pass') continue;
-    if (mayBe(source, network)) add(destination);
-    if (mayBe(destination, network)) add(source);
-  }
-  return { named, any, prefixes };
-}
-
-/** Whether addresses of the network may be this end of a rule. */
-function mayBe({ virtualNetwork, subnet }: PolicyPeer, { name, spec }: Network): boolean {
-  if (virtualNetwork !== undefined) return virtualNetwork === name;
-  return subnet === undefined || overlaps(subnet, spec);
-}
-
-function overlaps(text: string, { subnets }: Network['spec']): boolean {
-  const range = parsePrefix(text);
-  return subnets.some(({ prefix }) => {
-    const own = parsePrefix(prefix);
-    return own.family === range.family && own.first <= range.last && range.first <= own.last;
-  });
 }

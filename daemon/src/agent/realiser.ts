@@ -1,4 +1,5 @@
 import type { ConfigChange, StoredObject } from '../control/store.js';
+import { AclCache } from './acl-cache.js';
 import { compileHost, type PresentNetwork } from './compile-host.js';
 import type { Ids } from './ids.js';
 import {
@@ -68,6 +69,7 @@ export class Realiser {
   readonly #compiled = new Map<string, string>();
   /** Why there is no plan for an interface. */
   readonly #unplanned = new Map<string, string>();
+  readonly #aclCache = new AclCache();
   readonly #guests = new Map<number, GuestConfig>();
   /** Ports tried again since the last audit: what fails a second time waits for the next one. */
   readonly #retried = new Set<number>();
@@ -273,7 +275,11 @@ export class Realiser {
       open.add(vmi);
       this.#guests.set(spec.vifId, guestConfig(network, vmi, plan));
     }
-    const compiled = compileHost([...present.values()], (vmi) => open.has(vmi), this.#objects, ids, plan);
+    const compiled = compileHost([...present.values()], (vmi) => open.has(vmi), this.#objects, {
+      ids,
+      host: plan,
+      cache: this.#aclCache,
+    });
     reconciler.reconcile('networks', compiled);
     for (const [name, { network }] of present) this.#compiled.set(name, network.uuid);
     for (const [name, uuid] of this.#compiled) {

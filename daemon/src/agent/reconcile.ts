@@ -1,13 +1,11 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { BridgeRecord, RouteRecord, TableChange } from '../tables/records.js';
 import type { Tables } from '../tables/tables.js';
 import { parseMac } from '../wire/addr.js';
 import type { Compiled } from './compile.js';
 
-/** A row that was sent: how to take it back, and its text, to see whether it changed. */
-interface Sent {
-  readonly remove: TableChange;
-  readonly text: string;
-}
+/** A row as it was sent. */
+type Row = Extract<TableChange, { op: 'set' }>;
 
 /**
  * Turns what networks want into changes of the tables. Remembers what it sent for each network, so that what did not change is
@@ -17,7 +15,7 @@ interface Sent {
 export class Reconciler {
   readonly #tables: Tables;
   readonly #send: (changes: readonly TableChange[]) => void;
-  readonly #sent = new Map<string, Map<string, Sent>>();
+  readonly #sent = new Map<string, Map<string, Row>>();
 
   constructor(tables: Tables, send: (changes: readonly TableChange[]) => void) {
     this.#tables = tables;
@@ -26,20 +24,20 @@ export class Reconciler {
 
   /** Makes the tables hold exactly what `compiled` says for the owner (a network); null: nothing. Returns the changes sent. */
   reconcile(owner: string, compiled: Compiled | null): number {
-    const before = this.#sent.get(owner) ?? new Map<string, Sent>();
-    const after = new Map<string, Sent>();
+    const before = this.#sent.get(owner) ?? new Map<string, Row>();
+    const after = new Map<string, Row>();
     const changes: TableChange[] = [];
     for (const set of compiled ? this.#changesFor(compiled) : []) {
-      const remove = removalOf(set);
-      const key = JSON.stringify(remove);
-      const text = JSON.stringify(set);
-      after.set(key, { remove, text });
-      if (before.get(key)?.text === text) continue;
+      const key = keyOf(set);
+      const known = before.get(key);
+      after.set(key, set);
+      if (known !== undefined && isSame(known.record, set.record)) continue;
       this.#tables.apply(set);
       changes.push(set);
     }
-    for (const [key, { remove }] of [...before].reverse()) {
+    for (const [key, row] of [...before].reverse()) {
       if (after.has(key)) continue;
+      const remove = removalOf(row);
       this.#tables.apply(remove);
       changes.push(remove);
     }
@@ -49,7 +47,7 @@ export class Reconciler {
     return changes.length;
   }
 
-  *#changesFor(compiled: Compiled): Generator<TableChange> {
+  *#changesFor(compiled: Compiled): Generator<Row> {
     for (const record of compiled.acls) yield { table: 'acl', op: 'set', record };
     for (const record of compiled.vrfs) yield { table: 'vrf', op: 'set', record };
     for (const record of compiled.nexthops) yield { table: 'nexthop', op: 'set', record };
@@ -75,8 +73,33 @@ export class Reconciler {
   }
 }
 
-function removalOf(set: TableChange): TableChange {
-  if (set.op === 'delete') return set;
+/** Whether two rows of one table say the same. Long ones are often the same object. */
+function isSame(a: Row['record'], b: Row['record']): boolean {
+  if (a === b) return true;
+  const [left, right] = [a, b] as unknown as Record<string, unknown>[];
+  return Object.keys(left).every(
+    (field) => left[field] === right[field] || isDeepStrictEqual(left[field], right[field]),
+  );
+}
+
+/** Which row a change is about. */
+function keyOf(change: Row): string {
+  switch (change.table) {
+    case 'bridge':
+      return `bridge ${change.record.vrf} ${change.record.mac}`;
+    case 'route': {
+      const { vrf, prefix, length } = change.record;
+      return `route ${vrf} ${prefix}/${length}`;
+    }
+    case 'acl':
+    case 'nexthop':
+    case 'vif':
+    case 'vrf':
+      return `${change.table} ${change.record.id}`;
+  }
+}
+
+function removalOf(set: Row): TableChange {
   switch (set.table) {
     case 'bridge':
       return { table: 'bridge', op: 'delete', vrf: set.record.vrf, mac: set.record.mac };
