@@ -10,7 +10,7 @@ const allowed = {
   api: ['agent', 'control', 'tables', 'packet'],
   cli: [],
 };
-const also = { datapath: '^daemon/src/io/device\\.ts$', cli: '^daemon/src/(control/(schema|dumps)|yaml)\\.ts$' };
+const also = { datapath: '^daemon/src/io/device\\.ts$', cli: '^daemon/src/(control/(schema|dumps|flow-match)|yaml)\\.ts$' };
 const isTest = '\\.test\\.ts$';
 
 module.exports = {

@@ -117,7 +117,19 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
     duties,
   });
   const { flowsPerInterface } = config.datapath;
-  const view = new View({ tables, counters, flowsPerInterface, ports, realiser, operator, status });
+  const view = new View({
+    tables,
+    counters,
+    flowsPerInterface,
+    ports,
+    realiser,
+    operator,
+    status,
+    flows: {
+      table: flows,
+      command: (op, index, generation) => host.carriedOut(host.flowCommand(op, index, generation)),
+    },
+  });
   const api = await startApi(view, { socket: config.api.socket, ...metricsAddress(config) }, log);
   undo.push(() => api.close());
   keepWatchdog(host, undo);

@@ -2,10 +2,14 @@ import type { Operator } from './agent/operator.js';
 import type { Ports } from './agent/ports.js';
 import type { Realiser } from './agent/realiser.js';
 import { bridgeRouteDump, dropstatsDump, inetRouteDump, nexthopDump, vifDump, vrfstatsDump } from './api/dump.js';
-import type { ApplyOptions, DaemonView } from './api/view.js';
+import type { ApplyOptions, DaemonView, FlowQuery } from './api/view.js';
 import type {
   BridgeRouteDump,
   DropstatsDump,
+  FlowCountsDump,
+  FlowDump,
+  FlowOp,
+  FlowTableDump,
   InetFamily,
   InetRouteDump,
   NexthopDump,
@@ -15,8 +19,11 @@ import type {
   VrfstatsDump,
   WaitDump,
 } from './control/dumps.js';
+import type { FlowMatch } from './control/flow-match.js';
 import { fullName } from './control/names.js';
 import { contains, parseAddress, parsePrefix } from './control/prefix.js';
+import { FlowView } from './flow-view.js';
+import type { FlowViewParts } from './flow-view.js';
 import type { DaemonStatus } from './status.js';
 import { DROP_REASONS } from './packet/drop.js';
 import type { BridgeEntry } from './tables/bridge.js';
@@ -37,14 +44,18 @@ export interface ViewParts {
   readonly realiser: Realiser;
   readonly operator: Operator;
   readonly status: DaemonStatus;
+  readonly flows: Pick<FlowViewParts, 'table' | 'command'>;
 }
 
 /** What the tools may ask, answered from the agent's tables and the shared counters: nothing here disturbs the worker. */
 export class View implements DaemonView {
   readonly #parts: ViewParts;
+  readonly #flows: FlowView;
 
   constructor(parts: ViewParts) {
     this.#parts = parts;
+    const { tables, realiser, flows } = parts;
+    this.#flows = new FlowView({ ...flows, tables, nameOf: (vif) => realiser.nameOf(vif) });
   }
 
   *vifs(): Generator<VifDump> {
@@ -111,6 +122,30 @@ export class View implements DaemonView {
     const slot = bridge.find(vrf, parseMac(mac), 0);
     const entry = [...bridge.entries(vrf)].find(({ index }) => index === slot);
     return entry && this.#bridgeDump(entry);
+  }
+
+  flows(query: FlowQuery): Iterable<FlowDump | undefined> {
+    return this.#flows.list(query);
+  }
+
+  flow(index: number): FlowDump {
+    return this.#flows.get(index);
+  }
+
+  flowTable(): FlowTableDump {
+    return this.#flows.tableDump();
+  }
+
+  flowCounts(): Iterable<FlowCountsDump | undefined> {
+    return this.#flows.counts();
+  }
+
+  changeFlow(index: number, op: FlowOp): Promise<void> {
+    return this.#flows.command(index, op);
+  }
+
+  flushFlows(match: FlowMatch | null): Promise<number> {
+    return this.#flows.flush(match);
   }
 
   dropstats(): DropstatsDump {

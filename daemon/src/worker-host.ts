@@ -108,6 +108,22 @@ export class WorkerHost {
     return this.#options.counters.words[HEADER.applied];
   }
 
+  /** Resolves when a command is carried out. Rejects when the worker does not come to it. */
+  carriedOut(sequence: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = this.onApplied(() => {
+        if (this.applied < sequence) return;
+        clearTimeout(timer);
+        end();
+        resolve();
+      });
+      const timer = setTimeout(() => {
+        end();
+        reject(new Error('the datapath worker does not answer'));
+      }, SILENCE_MS);
+    });
+  }
+
   /** Calls back when commands were carried out, until the returned function is called. */
   onApplied(listener: () => void): () => void {
     this.#listeners.add(listener);

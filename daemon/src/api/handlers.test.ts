@@ -2,11 +2,11 @@ import test from 'ava';
 
 import type { ErrorReply } from '../control/dumps.js';
 import { RefusedError } from '../control/refused.js';
-import { encapNexthop, guestVif, inetRoute } from '../testing/dumps.js';
+import { encapNexthop, guestVif, inetRoute, tcpFlow } from '../testing/dumps.js';
 import { guestView } from '../testing/view.js';
 import { createApi, createMetricsServer } from './handlers.js';
 import { Metrics } from './metrics.js';
-import type { DaemonView } from './view.js';
+import type { DaemonView, FlowQuery } from './view.js';
 
 const logged: string[] = [];
 const log = { error: (_: object, message: string) => void logged.push(message) };
@@ -70,6 +70,52 @@ test('an id nobody uses is answered with the text operators know', async (t) => 
   t.is((await get('/v1/rt/9/inet/5.5.5.5/32')).statusCode, 404);
 });
 
+test('flows are selected by what the request says', async (t) => {
+  const asked: FlowQuery[] = [];
+  const flows: DaemonView['flows'] = (query) => {
+    asked.push(query);
+    return [undefined, tcpFlow(), undefined, undefined, tcpFlow({ index: 5 }), undefined];
+  };
+  const reply = await get('/v1/flow', { flows });
+  t.is(reply.headers['content-type'], 'application/x-ndjson');
+  t.is(reply.body, `${JSON.stringify(tcpFlow())}\n${JSON.stringify(tcpFlow({ index: 5 }))}\n`);
+  const match = encodeURIComponent('10.10.0.1:22 & proto tcp & vrf 8');
+  await get(`/v1/flow?match=${match}&evicted=true&names=true&sort=packets&top=7`, { flows });
+  await get('/v1/flow?top=3', { flows });
+  const endpoints = [{ address: '10.10.0.1', port: 22 }];
+  t.deepEqual(asked, [
+    { match: null, evicted: false, names: false, sort: null, top: Infinity },
+    { match: { endpoints, protocol: 6, vrf: 8 }, evicted: true, names: true, sort: 'packets', top: 7 },
+    { match: null, evicted: false, names: false, sort: 'bytes', top: 3 },
+  ]);
+});
+
+test('a flow, the table and its counts can be asked for', async (t) => {
+  t.deepEqual((await get('/v1/flow/131252')).json(), tcpFlow());
+  t.deepEqual((await get('/v1/flow-table')).json(), guestView().flowTable());
+  t.deepEqual((await get('/v1/flow-table/counts')).json(), { drop: 0, hold: 0, forward: 2, nat: 0 });
+  const reply = await get('/v1/flow/4');
+  t.is(reply.statusCode, 404);
+  t.is(errorOf(reply).message, 'Flow index 4 is not active');
+});
+
+test('flows are changed, and flushed, on request', async (t) => {
+  const asked: unknown[] = [];
+  const changes: Partial<DaemonView> = {
+    changeFlow: (index, op) => Promise.resolve(void asked.push([op, index])),
+    flushFlows: (match) => Promise.resolve(asked.push(match)),
+  };
+  for (const op of ['forward', 'drop', 'delete', 'evict']) {
+    t.is((await post(`/v1/flow/8/${op}`, {}, changes)).statusCode, 200);
+  }
+  t.deepEqual((await post('/v1/flow-table/flush', {}, changes)).json(), { pairs: 5 });
+  await post('/v1/flow-table/flush', { match: 'vrf 8' }, changes);
+  const match = { endpoints: [], protocol: null, vrf: 8 };
+  t.deepEqual(asked, [['forward', 8], ['drop', 8], ['delete', 8], ['evict', 8], null, match]); // prettier-ignore
+  t.is((await post('/v1/flow/8/mirror', {}, changes)).statusCode, 400);
+  t.is((await post('/v1/flow-table/flush', { match: 'vrf' }, changes)).statusCode, 400);
+});
+
 test('a request that cannot be meant is refused with status 400', async (t) => {
   const bad = [
     '/v1/vif/eth0',
@@ -81,6 +127,10 @@ test('a request that cannot be meant is refused with status 400', async (t) => {
     '/v1/rt/7/bridge/2:0:0:0:0:1',
     '/v1/wait?timeout=-1',
     '/v1/wait?timeout=soon',
+    '/v1/flow?match=10.0.0',
+    '/v1/flow?sort=colour',
+    '/v1/flow?top=0',
+    '/v1/flow/-1',
   ];
   for (const url of bad) {
     const reply = await get(url);

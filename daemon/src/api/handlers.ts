@@ -5,6 +5,7 @@ import type { FastifyError, FastifyInstance } from 'fastify';
 import type { ErrorReply } from '../control/dumps.js';
 import { RefusedError } from '../control/refused.js';
 import type { RefusalCode } from '../control/refused.js';
+import { registerFlows } from './flow-handlers.js';
 import type { Metrics } from './metrics.js';
 import { registerObjects } from './object-handlers.js';
 import { registerTables } from './table-handlers.js';
@@ -22,6 +23,7 @@ export interface ErrorLog {
 export function createApi(view: DaemonView, metrics: Metrics, log: ErrorLog): FastifyInstance {
   const app = createServer(log);
   registerTables(app, view);
+  registerFlows(app, view);
   registerObjects(app, view);
   registerMetrics(app, metrics);
   return app;

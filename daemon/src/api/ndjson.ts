@@ -6,15 +6,20 @@ const SLICE = 256;
 
 export const NDJSON = 'application/x-ndjson';
 
-/** Records as JSON, one a line. A table of any length stops the daemon only for moments. */
+/**
+ * Records as JSON, one a line. A table of any length stops the daemon only for moments: an `undefined` among the records, which is
+ * none, says that finding them took its time.
+ */
 export const ndjson = (records: Iterable<unknown>): Readable => Readable.from(slices(records), { objectMode: false });
 
 async function* slices(records: Iterable<unknown>): AsyncGenerator<string> {
   let lines: string[] = [];
   for (const record of records) {
-    lines.push(`${JSON.stringify(record)}\n`);
-    if (lines.length < SLICE) continue;
-    yield lines.join('');
+    if (record !== undefined) {
+      lines.push(`${JSON.stringify(record)}\n`);
+      if (lines.length < SLICE) continue;
+    }
+    if (lines.length > 0) yield lines.join('');
     lines = [];
     await turn();
   }

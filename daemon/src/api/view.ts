@@ -2,6 +2,11 @@
 import type {
   BridgeRouteDump,
   DropstatsDump,
+  FlowCountsDump,
+  FlowDump,
+  FlowOp,
+  FlowSort,
+  FlowTableDump,
   InetFamily,
   InetRouteDump,
   NexthopDump,
@@ -11,10 +16,12 @@ import type {
   VrfstatsDump,
   WaitDump,
 } from '../control/dumps.js';
+import type { FlowMatch } from '../control/flow-match.js';
 
 /**
  * Lists are in the order of their ids, routes in the order of their prefixes. An answer `undefined` means: there is no such id.
- * Iterables may be walked over several turns of the event loop; what changes meanwhile may be in them or not.
+ * Iterables may be walked over several turns of the event loop; what changes meanwhile may be in them or not. An `undefined` in
+ * one of them is no record: it asks for such a turn.
  */
 export interface DaemonView {
   vifs(): Iterable<VifDump>;
@@ -35,6 +42,17 @@ export interface DaemonView {
   bridgeRoutes(vrf: number): Iterable<BridgeRouteDump> | undefined;
   /** `mac` is `aa:bb:cc:dd:ee:ff`. */
   bridgeRoute(vrf: number, mac: string): BridgeRouteDump | undefined;
+
+  flows(query: FlowQuery): Iterable<FlowDump | undefined>;
+  /** Throws RefusedError when there is no such flow. */
+  flow(index: number): FlowDump;
+  flowTable(): FlowTableDump;
+  /** One record, when all entries are counted. */
+  flowCounts(): Iterable<FlowCountsDump | undefined>;
+  /** Resolves when the flow is what it was asked to be. Rejects with a RefusedError. */
+  changeFlow(index: number, op: FlowOp): Promise<void>;
+  /** Forgets all flows that match; resolves to how many pairs that were. */
+  flushFlows(match: FlowMatch | null): Promise<number>;
 
   dropstats(): DropstatsDump;
   vrfstats(): Iterable<VrfstatsDump>;
@@ -58,6 +76,20 @@ export interface DaemonView {
   pending(): WaitDump;
   /** Calls back whenever `pending` may have changed, until the returned function is called. */
   onProgress(callback: () => void): () => void;
+}
+
+/** Which flows are wanted, and how. */
+export interface FlowQuery {
+  /** null: all. */
+  readonly match: FlowMatch | null;
+  /** Whether evicted entries, and those of TCP sessions that are over, are wanted too. */
+  readonly evicted: boolean;
+  /** Whether they are wanted with names. */
+  readonly names: boolean;
+  /** null: in the order of their indices. */
+  readonly sort: FlowSort | null;
+  /** How many at most. */
+  readonly top: number;
 }
 
 export interface ApplyOptions {

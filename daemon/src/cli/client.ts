@@ -6,6 +6,11 @@ import type {
   BridgeRouteDump,
   DropstatsDump,
   ErrorReply,
+  FlowCountsDump,
+  FlowDump,
+  FlowOp,
+  FlowSort,
+  FlowTableDump,
   InetFamily,
   InetRouteDump,
   NexthopDump,
@@ -24,6 +29,16 @@ const TIMEOUT_MS = 10_000;
 /** The same while it applies or deletes: thousands of objects take their time. */
 const CHANGE_TIMEOUT_MS = 300_000;
 
+/** Which flows are asked for, and how. */
+export interface FlowListing {
+  /** Expression; without it all. */
+  readonly match?: string | undefined;
+  readonly evicted?: boolean | undefined;
+  readonly names?: boolean | undefined;
+  readonly sort?: FlowSort | undefined;
+  readonly top?: number | undefined;
+}
+
 /** Requests; each rejects with Exit: refused (status 1) or not reachable (status 3). */
 export interface Daemon {
   vifs(): Promise<readonly VifDump[]>;
@@ -35,6 +50,14 @@ export interface Daemon {
   inetRoute(vrf: number, family: InetFamily, address: string, length: number): Promise<InetRouteDump>;
   bridgeRoutes(vrf: number): Promise<readonly BridgeRouteDump[]>;
   bridgeRoute(vrf: number, mac: string): Promise<BridgeRouteDump>;
+  /** One flow after the other, as they come: there may be more than memory holds. */
+  flows(listing: FlowListing): AsyncIterable<FlowDump>;
+  flow(index: number): Promise<FlowDump>;
+  flowTable(): Promise<FlowTableDump>;
+  flowCounts(): Promise<FlowCountsDump>;
+  changeFlow(index: number, op: FlowOp): Promise<void>;
+  /** Forgets the flows that match, or all; resolves to how many pairs that were. */
+  flushFlows(match: string | undefined): Promise<number>;
   dropstats(): Promise<DropstatsDump>;
   vrfstats(): Promise<readonly VrfstatsDump[]>;
   vrfstatsOf(vrf: number): Promise<VrfstatsDump>;
@@ -52,9 +75,11 @@ export function connect(socket: string): Daemon {
     exchange(socket, 'GET', path, undefined, timeoutMs);
   const post = (path: string, body: unknown): Promise<unknown> =>
     exchange(socket, 'POST', path, body, CHANGE_TIMEOUT_MS);
-  const query = (values: Record<string, string | undefined>): string =>
+  const query = (values: Readonly<Record<string, string | number | boolean | undefined>>): string =>
     new URLSearchParams(
-      Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined),
+      Object.entries(values).flatMap(([name, value]) =>
+        value === undefined ? [] : [[name, String(value)] as [string, string]],
+      ),
     ).toString();
   return {
     vifs: async () => (await get('/v1/vif')) as VifDump[],
@@ -67,6 +92,12 @@ export function connect(socket: string): Daemon {
       (await get(`/v1/rt/${vrf}/${family}/${address}/${length}`)) as InetRouteDump,
     bridgeRoutes: async (vrf) => (await get(`/v1/rt/${vrf}/bridge`)) as BridgeRouteDump[],
     bridgeRoute: async (vrf, mac) => (await get(`/v1/rt/${vrf}/bridge/${mac}`)) as BridgeRouteDump,
+    flows: (listing) => records(socket, `/v1/flow?${query({ ...listing })}`) as AsyncIterable<FlowDump>,
+    flow: async (index) => (await get(`/v1/flow/${index}`)) as FlowDump,
+    flowTable: async () => (await get('/v1/flow-table')) as FlowTableDump,
+    flowCounts: async () => (await get('/v1/flow-table/counts')) as FlowCountsDump,
+    changeFlow: async (index, op) => void (await post(`/v1/flow/${index}/${op}`, {})),
+    flushFlows: async (match) => ((await post('/v1/flow-table/flush', { match })) as { readonly pairs: number }).pairs,
     dropstats: async () => (await get('/v1/dropstats')) as DropstatsDump,
     vrfstats: async () => (await get('/v1/vrfstats')) as VrfstatsDump[],
     vrfstatsOf: async (vrf) => (await get(`/v1/vrfstats/${vrf}`)) as VrfstatsDump,
@@ -78,7 +109,7 @@ export function connect(socket: string): Daemon {
   };
 }
 
-/** One request and its answer. */
+/** One request and its whole answer. */
 async function exchange(
   socketPath: string,
   method: string,
@@ -86,25 +117,8 @@ async function exchange(
   body?: unknown,
   timeoutMs = TIMEOUT_MS,
 ): Promise<unknown> {
-  const payload = body === undefined ? '' : JSON.stringify(body);
-  const headers =
-    body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) };
-  const { response, text } = await new Promise<{ response: IncomingMessage; text: string }>((resolve, reject) => {
-    const fail = (error: NodeJS.ErrnoException): void => {
-      reject(new Exit(STATUS.unreachable, notReachable(socketPath, error.code)));
-    };
-    const request = httpRequest({ socketPath, method, path, headers, timeout: timeoutMs, agent: false }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', fail);
-      response.on('end', () => {
-        resolve({ response, text: Buffer.concat(chunks).toString() });
-      });
-    });
-    request.on('error', fail);
-    request.on('timeout', () => request.destroy());
-    request.end(payload);
-  });
+  const response = await send(socketPath, method, path, body, timeoutMs);
+  const text = await whole(response, socketPath);
   if (response.statusCode !== 200) throw refusal(response.statusCode ?? 0, text);
   if (response.headers['content-type']?.startsWith('application/x-ndjson') !== true) return JSON.parse(text);
   return text
@@ -112,6 +126,56 @@ async function exchange(
     .filter((line) => line !== '')
     .map((line): unknown => JSON.parse(line));
 }
+
+/** The records of a list, while they come. Who stops taking them ends the request. */
+async function* records(socketPath: string, path: string): AsyncGenerator<unknown> {
+  const response = await send(socketPath, 'GET', path, undefined, TIMEOUT_MS);
+  if (response.statusCode !== 200) throw refusal(response.statusCode ?? 0, await whole(response, socketPath));
+  let rest = '';
+  try {
+    for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) yield JSON.parse(line);
+    }
+  } catch (error) {
+    throw broken(socketPath, error as NodeJS.ErrnoException);
+  }
+}
+
+/** Sends a request; resolves to the answer, whose body is still to be read. */
+const send = (
+  socketPath: string,
+  method: string,
+  path: string,
+  body: unknown,
+  timeoutMs: number,
+): Promise<IncomingMessage> =>
+  new Promise((resolve, reject) => {
+    const payload = body === undefined ? '' : JSON.stringify(body);
+    const headers =
+      body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) };
+    const options = { socketPath, method, path, headers, timeout: timeoutMs, agent: false };
+    const request = httpRequest(options, resolve);
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      reject(broken(socketPath, error));
+    });
+    request.on('timeout', () => request.destroy());
+    request.end(payload);
+  });
+
+async function whole(response: IncomingMessage, socketPath: string): Promise<string> {
+  try {
+    const chunks: Buffer[] = [];
+    for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+    return Buffer.concat(chunks).toString();
+  } catch (error) {
+    throw broken(socketPath, error as NodeJS.ErrnoException);
+  }
+}
+
+const broken = (socketPath: string, error: NodeJS.ErrnoException): Exit =>
+  error instanceof Exit ? error : new Exit(STATUS.unreachable, notReachable(socketPath, error.code));
 
 function notReachable(socket: string, code: string | undefined): string {
   if (code === 'EACCES') return `no permission to use ${socket}; run as root or as a member of its group`;

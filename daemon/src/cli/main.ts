@@ -1,4 +1,5 @@
 /** Runs a tool as a process: arguments in, text on stdout, errors as one line on stderr, exit status. */
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 
@@ -21,6 +22,9 @@ export async function main(tool: Tool): Promise<void> {
     const out = await tool.run(process.argv.slice(2), {
       connect: (socket) => connect(socket ?? process.env.VROUTERD_SOCKET ?? DEFAULT_SOCKET),
       read: (file) => (file === '-' ? text(process.stdin) : readFile(file, 'utf8')),
+      print: async (text) => {
+        if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+      },
       progress: (line) => {
         process.stderr.write(`${tool.name}: ${line}\n`);
       },

@@ -59,7 +59,7 @@ export function formatScreen(page: readonly VifRates[], now: Date): string {
 }
 
 /** Local time as `YYYY-mm-dd HH:MM:SS +zzzz`. */
-function timestamp(now: Date): string {
+export function timestamp(now: Date): string {
   const offset = -now.getTimezoneOffset();
   const two = (n: number): string => String(n).padStart(2, '0');
   const zone = `${offset < 0 ? '-' : '+'}${two(Math.floor(Math.abs(offset) / 60))}${two(Math.abs(offset) % 60)}`;

@@ -52,7 +52,7 @@ function program(hand: (request: Request) => void): Command {
   const spec = new Command('vrouter')
     .description('says what is wanted of the vrouter, and shows what there is')
     .helpOption('--help', 'display this help')
-    .addHelpText('after', '\nThe classic tools are commands too: vrouter vif|nh|rt|dropstats|vrfstats --help');
+    .addHelpText('after', '\nThe classic tools are commands too: vrouter vif|flow|nh|rt|dropstats|vrfstats --help');
   const add = (name: string, description: string): Command =>
     withCommonOptions(spec.command(name).description(description).helpOption('--help', 'display this help'));
   const files = (): Option =>

@@ -2,6 +2,7 @@
 import { json } from './columns.js';
 import { dropstats } from './dropstats.js';
 import { Exit, STATUS } from './exit.js';
+import { flow } from './flow.js';
 import { nh } from './nh.js';
 import { rt } from './rt.js';
 import type { Surroundings, Tool } from './tool.js';
@@ -12,7 +13,7 @@ import type { RequestOf } from './vrouter-args.js';
 import { readDocuments, referenceTo } from './vrouter-documents.js';
 import { formatObjects, formatOutcomes, pendingText, formatStatus } from './vrouter-format.js';
 
-const CLASSIC_TOOLS: readonly Tool[] = [vif, nh, rt, dropstats, vrfstats];
+const CLASSIC_TOOLS: readonly Tool[] = [vif, flow, nh, rt, dropstats, vrfstats];
 
 async function run(argv: readonly string[], surroundings: Surroundings): Promise<string> {
   const classic = CLASSIC_TOOLS.find(({ name }) => name === argv[0]);

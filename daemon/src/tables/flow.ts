@@ -327,6 +327,22 @@ export class FlowTable {
     return this.#bucket(this.words.subarray(at, at + KEY_WORDS));
   }
 
+  /**
+   * Indices of the overflow entries that hang on a bucket, when this is the last entry in use of those in it; none for all others.
+   * For readers too: what the writer changes meanwhile may be in it or not.
+   */
+  overflowOf(index: number): number[] {
+    if (index >= this.#entries) return [];
+    const bucket = Math.floor(index / BUCKET);
+    if (this.#chain[bucket] === 0) return [];
+    for (let i = index + 1; i < (bucket + 1) * BUCKET; i++) if (this.isUsed(i)) return [];
+    const found: number[] = [];
+    const overflow = this.size - this.#entries;
+    for (let i = this.#chain[bucket]; i !== 0 && found.length < overflow; i = this.#next[i - this.#entries])
+      found.push(i);
+    return found;
+  }
+
   /** Copies the key of an entry. */
   keyOf(index: number, into: FlowKey): void {
     const at = index * ENTRY_WORDS;

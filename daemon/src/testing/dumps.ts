@@ -1,5 +1,5 @@
 /** Dumps as a daemon would answer them, for tests. */
-import type { InetRouteDump, NexthopDump, VifDump } from '../control/dumps.js';
+import type { FlowDump, FlowTableDump, InetRouteDump, NexthopDump, VifDump } from '../control/dumps.js';
 
 /** A guest's interface as a daemon that forwards for it would show it. */
 export const guestVif = (changes: Partial<VifDump> = {}): VifDump => ({
@@ -48,5 +48,61 @@ export const inetRoute = (changes: Partial<InetRouteDump> = {}): InetRouteDump =
   nexthop: 1,
   stitchedMac: null,
   stitchedIndex: null,
+  ...changes,
+});
+
+/** An established session from a guest to somebody beyond the underlay, in the direction towards the guest. */
+export const tcpFlow = (changes: Partial<FlowDump> = {}): FlowDump => ({
+  index: 131252,
+  generation: 1,
+  reverse: 202092,
+  family: 'inet',
+  protocol: 6,
+  source: '8.8.8.8',
+  sourcePort: 22,
+  destination: '10.10.0.1',
+  destinationPort: 64165,
+  keyNexthop: 122,
+  vrf: 8,
+  destinationVrf: null,
+  action: 'forward',
+  dropReason: null,
+  nat: [],
+  flags: [],
+  tcp: ['S', 'Sr', 'E', 'Er'],
+  ecmpMember: null,
+  qos: -1,
+  rpfNexthop: 20,
+  packets: 12,
+  bytes: 2765,
+  mirrors: [],
+  udpSourcePort: 56468,
+  ttl: 0,
+  sourceInfo: '192.168.200.12',
+  fromFabric: true,
+  vif: 16,
+  forward: false,
+  fat: false,
+  short: false,
+  ageMs: 61_000,
+  idleMs: 1500,
+  decidedBy: null,
+  ...changes,
+});
+
+/** A table of the usual size with that session in it. */
+export const flowTable = (changes: Partial<FlowTableDump> = {}): FlowTableDump => ({
+  bytes: 80_609_280,
+  entries: 629_760,
+  overflowEntries: 105_472,
+  active: 2,
+  overflowUsed: 0,
+  created: 7,
+  createdByWorker: [7],
+  added: 14,
+  deleted: 12,
+  changed: 1,
+  tableFull: 0,
+  limited: 0,
   ...changes,
 });

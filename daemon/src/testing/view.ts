@@ -1,7 +1,8 @@
 import { dropstatsDump, vrfstatsDump } from '../api/dump.js';
 import type { DaemonView } from '../api/view.js';
+import { RefusedError } from '../control/refused.js';
 import { DROP_REASONS } from '../packet/drop.js';
-import { encapNexthop, guestVif, inetRoute } from './dumps.js';
+import { encapNexthop, flowTable, guestVif, inetRoute, tcpFlow } from './dumps.js';
 
 /** A view of one guest (vif 8, nexthop 81, VRF 7, one route and one MAC), with `changes`. */
 export const guestView = (changes: Partial<DaemonView> = {}): DaemonView => {
@@ -19,6 +20,15 @@ export const guestView = (changes: Partial<DaemonView> = {}): DaemonView => {
     inetRoute: (id, _family, prefix, length) => (id === 7 ? inetRoute({ prefix, length }) : undefined),
     bridgeRoutes: (id) => (id === 7 ? [entry] : undefined),
     bridgeRoute: (id, wanted) => (id === 7 && wanted === mac ? entry : undefined),
+    flows: () => [tcpFlow()],
+    flow: (index) => {
+      if (index !== 131252) throw new RefusedError('notFound', `Flow index ${index} is not active`);
+      return tcpFlow();
+    },
+    flowTable: () => flowTable(),
+    flowCounts: () => [undefined, { drop: 0, hold: 0, forward: 2, nat: 0 }],
+    changeFlow: () => Promise.resolve(),
+    flushFlows: () => Promise.resolve(1),
     dropstats: () => drops,
     vrfstats: () => [vrf],
     vrfstatsOf: (id) => (id === 7 ? vrf : undefined),
