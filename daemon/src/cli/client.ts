@@ -96,7 +96,9 @@ export function connect(socket: string): Daemon {
     flow: async (index) => (await get(`/v1/flow/${index}`)) as FlowDump,
     flowTable: async () => (await get('/v1/flow-table')) as FlowTableDump,
     flowCounts: async () => (await get('/v1/flow-table/counts')) as FlowCountsDump,
-    changeFlow: async (index, op) => void (await post(`/v1/flow/${index}/${op}`, {})),
+    changeFlow: async (index, op) => {
+      await post(`/v1/flow/${index}/${op}`, {});
+    },
     flushFlows: async (match) => ((await post('/v1/flow-table/flush', { match })) as { readonly pairs: number }).pairs,
     dropstats: async () => (await get('/v1/dropstats')) as DropstatsDump,
     vrfstats: async () => (await get('/v1/vrfstats')) as VrfstatsDump[],
@@ -128,7 +130,7 @@ async function exchange(
 }
 
 /** The records of a list, while they come. Who stops taking them ends the request. */
-async function* records(socketPath: string, path: string): AsyncGenerator<unknown> {
+async function* records(socketPath: string, path: string): AsyncGenerator {
   const response = await send(socketPath, 'GET', path, undefined, TIMEOUT_MS);
   if (response.statusCode !== 200) throw refusal(response.statusCode ?? 0, await whole(response, socketPath));
   let rest = '';

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 
 import { startApi } from '../api/server.js';
-import { guestVif, inetRoute } from '../testing/dumps.js';
+import { guestVif, inetRoute, tcpFlow } from '../testing/dumps.js';
 import { guestView } from '../testing/view.js';
 import { format as formatVifs } from './vif.js';
 
@@ -32,8 +32,10 @@ const run = (tool: string, argv: string[], socket: string, stdin = ''): Promise<
 const directory = await mkdtemp(join(tmpdir(), 'vrouterd-cli-'));
 const socket = join(directory, 'vrouterd.sock');
 const routes = Array.from({ length: 65_536 }, () => inetRoute());
+const flows = Array.from({ length: 20_000 }, (_, index) => tcpFlow({ index }));
 const server = await startApi(
   guestView({
+    flows: () => flows,
     inetRoutes: () => routes,
     apply: (documents) =>
       Promise.resolve(documents.map(() => ({ kind: 'VirtualNetwork', name: 'x', outcome: 'created' }))),
@@ -48,7 +50,13 @@ test.after.always(async () => {
 
 test('every tool is an executable that prints what the daemon answers', async (t) => {
   t.deepEqual(await run('vif', ['--list'], socket), { status: 0, stdout: formatVifs([guestVif()]), stderr: '' });
-  for (const [tool, ...argv] of [['nh', '--list'], ['rt', '--dump', '7'], ['dropstats'], ['vrfstats', '--dump']]) {
+  for (const [tool, ...argv] of [
+    ['flow', '-l'],
+    ['nh', '--list'],
+    ['rt', '--dump', '7'],
+    ['dropstats'],
+    ['vrfstats', '--dump'],
+  ]) {
     const { status, stdout, stderr } = await run(tool, argv, socket);
     t.is(status, 0, tool);
     t.is(stderr, '');
@@ -88,10 +96,10 @@ test('a refusal is one line on stderr and status 1', async (t) => {
 
 test('bad options keep the status of the classic tools', async (t) => {
   const statuses = [];
-  for (const tool of ['vif', 'nh', 'rt', 'dropstats', 'vrfstats', 'vrouter']) {
+  for (const tool of ['vif', 'flow', 'nh', 'rt', 'dropstats', 'vrfstats', 'vrouter']) {
     statuses.push((await run(tool, ['--bogus'], socket)).status);
   }
-  t.deepEqual(statuses, [0, 234, 1, 234, 234, 2]);
+  t.deepEqual(statuses, [0, 234, 234, 1, 234, 234, 2]);
 });
 
 test('a reader that has seen enough ends the tool without a word', async (t) => {
@@ -101,6 +109,18 @@ test('a reader that has seen enough ends the tool without a word', async (t) => 
   child.stdout.once('data', () => child.stdout.destroy());
   const status = await new Promise((resolve) => child.once('close', resolve));
   t.is(status, 0);
+  t.is(stderr, '');
+});
+
+test('a long list of flows comes through whole, and a reader may stop in the midst of it', async (t) => {
+  const { status, stdout } = await run('flow', ['-l', '--json'], socket);
+  t.is(status, 0);
+  t.is((JSON.parse(stdout) as unknown[]).length, flows.length);
+  const child = spawn(executable('flow'), ['-l', '--socket', socket], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let stderr = '';
+  child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+  child.stdout.once('data', () => child.stdout.destroy());
+  t.is(await new Promise((resolve) => child.once('close', resolve)), 0);
   t.is(stderr, '');
 });
 
