@@ -22,6 +22,8 @@ export interface Load {
   readonly seconds: number;
   /** Packets a second; 0: as many as go. */
   readonly rate: number;
+  /** Datagrams or SYNs of so many flows in turn, beginning with the one of this number; else datagrams of 1,024 flows. */
+  readonly flows?: { readonly kind: 'udp' | 'syn'; readonly count: number; readonly first: number };
 }
 
 /** Where the packets a guest receives are counted. */
@@ -58,9 +60,11 @@ export class NamespaceGuest implements Guest {
     this.counted = { namespace, device: 'eth0', column: 'rx' };
   }
 
-  async generate(to: Guest, { bytes, seconds, rate }: Load): Promise<void> {
+  async generate(to: Guest, { bytes, seconds, rate, flows }: Load): Promise<void> {
     const load = ['eth0', String(bytes), String(seconds), String(rate)];
-    await this.namespace.run([tool('generate'), ...load, ...frameArguments(this, to)]);
+    const numbered = flows ? [flows.kind, String(flows.count), String(flows.first)] : [];
+    const command = [tool('generate'), ...load, ...frameArguments(this, to), ...numbered];
+    await this.namespace.run(command, { timeoutMs: (seconds + 30) * 1000 });
   }
 }
 
@@ -95,5 +99,5 @@ export async function settled({ a, b }: { a: Guest; b: Guest }): Promise<{ a: Gu
 
 const DISCARD = `
 table netdev bench {
-  chain ingress { type filter hook ingress device eth0 priority 0; udp dport 9 drop; }
+  chain ingress { type filter hook ingress device eth0 priority 0; udp dport 9 drop; udp dport 10000-19999 drop; tcp dport 10000-19999 drop; }
 }`;

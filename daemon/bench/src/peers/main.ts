@@ -1,10 +1,10 @@
-import { cpus, release } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Lab } from '../../../../integration/dist/lab/lab.js';
 import type { Contender } from './contender.js';
 import { Instrumented } from './js-time.js';
 import { bridgeHeld, bridgeVeth, veth } from './kernel-paths.js';
 import { isDisturbed } from './load-watch.js';
+import { machine } from './machine.js';
 import { measures, type Durations } from './measures.js';
 import { ovsTap, ovsVeth } from './open-vswitch.js';
 import { write } from './output.js';
@@ -119,12 +119,6 @@ async function measure(lab: Lab, plan: Plan, contenders: readonly Contender[]): 
   }
   const names = entrants.map(({ contender: { id, title } }) => ({ id, title }));
   return { contenders: names, skipped, samples, jsNs, traces, rounds: plan.rounds, machine: machine() };
-}
-
-function machine(): Findings['machine'] {
-  const [first] = cpus();
-  const date = new Date().toISOString().slice(0, 10);
-  return { date, cpu: first.model.trim(), cpus: cpus().length, kernel: release(), node: process.version };
 }
 
 await main().catch((error: unknown) => {

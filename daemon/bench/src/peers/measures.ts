@@ -30,7 +30,7 @@ export interface Durations {
 }
 
 /** Until a queue is full and a CPU awake, seconds. */
-const WARM_UP = 0.2;
+export const WARM_UP = 0.2;
 /** Packets a second beside which loaded round trips are measured. */
 const LOAD_RATE = 100_000;
 const PORT = 5201;
@@ -64,7 +64,7 @@ export async function packets({ a, b, forwarder }: Path, bytes: 60 | 1400, secon
   return bytes === 60 ? { ...values, cpu60: cpu } : { ...values, cpu1400: cpu };
 }
 
-async function count(
+export async function count(
   { counted }: Guest,
   seconds: number,
   forwarder?: number,
@@ -77,7 +77,7 @@ async function count(
 }
 
 /** One TCP stream, as iperf3's receiver saw it. */
-async function tcp({ a, b }: Path, seconds: number): Promise<Values> {
+export async function tcp({ a, b }: Path, seconds: number): Promise<Values> {
   const server = b.namespace.spawn(['iperf3', '-s', '-1', '-p', String(PORT), '--forceflush']);
   try {
     await server.waitFor(/Server listening/);
@@ -115,12 +115,19 @@ async function loadedRoundTrips(path: Path, seconds: number): Promise<Values> {
   return trips ? { loadedP50: trips.p50, loadedP99: trips.p99 } : {};
 }
 
-/** Microseconds from a small datagram to its echo; undefined when not one came back. */
-async function ping({ a, b }: Path, seconds: number): Promise<{ p50: number; p99: number } | undefined> {
+/**
+ * Microseconds from a small datagram to its echo; undefined when not one came back. `first`: each from another port, and so of a
+ * session of its own.
+ */
+export async function ping(
+  { a, b }: Path,
+  seconds: number,
+  how: 'ping' | 'first' = 'ping',
+): Promise<{ p50: number; p99: number } | undefined> {
   const echo = b.namespace.spawn([tool('udp'), 'echo', String(PORT)]);
   try {
     await echo.waitFor(/ready/);
-    const command = [tool('udp'), 'ping', b.address, String(PORT), String(seconds)];
+    const command = [tool('udp'), how, b.address, String(PORT), String(seconds)];
     const { code, stdout } = await a.namespace.attempt(command);
     if (code !== 0) return undefined;
     const [p50, p99] = stdout.trim().split(' ').map(Number);

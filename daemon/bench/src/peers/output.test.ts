@@ -14,3 +14,13 @@ test('a page without markers is left alone', (t) => {
   t.throws(() => between('# Title\n', 'new'), { message: /no markers/ });
   t.throws(() => between(`${END}\n${BEGIN}\n`, 'new'), { message: /no markers/ });
 });
+
+test('two commands have each a part of the page, and a page that is not there yet gets one', (t) => {
+  const page = between(undefined, 'rows', 'scripts/bench --flows');
+  t.is(
+    page,
+    '<!-- begin: written by scripts/bench --flows -->\n\nrows\n\n<!-- end: written by scripts/bench --flows -->\n',
+  );
+  const both = `${BEGIN}\n${END}\n${page}`;
+  t.is(between(both, 'newer'), `${BEGIN}\n\nnewer\n\n${END}\n${page}`);
+});

@@ -5,9 +5,6 @@ import { barChart, type Chart } from './plot.js';
 import { outcomes, typical } from './results.js';
 import { report, type Findings } from './report.js';
 
-const BEGIN = '<!-- begin: written by scripts/bench -->';
-const END = '<!-- end: written by scripts/bench -->';
-
 /** Names of the charts and what they show. */
 const CHARTS: readonly (Pick<Chart, 'title' | 'series' | 'text'> & {
   name: string;
@@ -58,7 +55,7 @@ export async function write(findings: Findings, directory: string): Promise<void
 
   const page = join(directory, 'performance.md');
   const images = CHARTS.map(({ name, title }) => `![${title}](performance/${name}.svg)`);
-  const text = await readFile(page, 'utf8').catch(() => `${BEGIN}\n${END}\n`);
+  const text = await readFile(page, 'utf8').catch(() => undefined);
   await writeFile(page, between(text, [report(findings), ...images].join('\n\n')));
 }
 
@@ -75,10 +72,12 @@ function svg({ contenders, samples }: Findings, chart: (typeof CHARTS)[number]):
 const scaled = (value: number | undefined, unit: number): number | undefined =>
   value === undefined ? undefined : value / unit;
 
-/** The text with what lies between the markers replaced. */
-export function between(text: string, generated: string): string {
-  const begin = text.indexOf(BEGIN);
-  const end = text.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`the page has no markers ${BEGIN} and ${END}`);
-  return `${text.slice(0, begin)}${BEGIN}\n\n${generated}\n\n${text.slice(end)}`;
+/** The text with what lies between the markers of a command replaced; without a text, one of markers alone. */
+export function between(text: string | undefined, generated: string, command = 'scripts/bench'): string {
+  const [first, last] = ['begin', 'end'].map((which) => `<!-- ${which}: written by ${command} -->`);
+  const page = text ?? `${first}\n${last}\n`;
+  const begin = page.indexOf(first);
+  const end = page.indexOf(last);
+  if (begin < 0 || end < begin) throw new Error(`the page has no markers ${first} and ${last}`);
+  return `${page.slice(0, begin)}${first}\n\n${generated}\n\n${page.slice(end)}`;
 }

@@ -1,4 +1,5 @@
 import type { Contender } from './contender.js';
+import type { Machine } from './machine.js';
 import type { Metric } from './measures.js';
 import { median, outcomes, typical, type Sample } from './results.js';
 import type { Traces } from './traces.js';
@@ -14,14 +15,6 @@ export interface Findings {
   readonly traces: readonly (Traces & { readonly round: number })[];
   readonly rounds: number;
   readonly machine: Machine;
-}
-
-interface Machine {
-  readonly date: string;
-  readonly cpu: string;
-  readonly cpus: number;
-  readonly kernel: string;
-  readonly node: string;
 }
 
 type Row = readonly string[];
@@ -42,7 +35,7 @@ export function report(findings: Findings): string {
 }
 
 /** Aligned columns: the first is text, the others are numbers. */
-function table([head, ...rows]: readonly Row[]): string {
+export function table([head, ...rows]: readonly Row[]): string {
   const widths = head.map((_, column) => Math.max(3, ...[head, ...rows].map((row) => row[column].length)));
   const line = (cells: Row): string => `| ${cells.map((cell, i) => pad(cell, widths[i], i)).join(' | ')} |`;
   const rule = widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));

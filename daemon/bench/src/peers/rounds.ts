@@ -40,7 +40,7 @@ export async function takeSample(
 }
 
 /** Takes a measurement until nobody disturbs it; else returns the least disturbed. */
-async function quietest<T>(
+export async function quietest<T>(
   work: () => Promise<T>,
   { attempts, pauseMs }: Patience,
 ): Promise<{ result: T; disturbance: Disturbance }> {

@@ -23,23 +23,28 @@ function through(daemon: Daemon, guests: Pick<Path, 'a' | 'b'>): Path {
 }
 
 /** A network of its own, and an interface for each guest. */
-function objects(name: string, attach: Readonly<Record<'a' | 'b', Document>>): readonly Document[] {
+function objects(
+  name: string,
+  attach: Readonly<Record<'a' | 'b', Document>>,
+  more: Document = {},
+): readonly Document[] {
   return [
     network(name, { mtu: 1500, subnets: [{ prefix: NETWORK }] }),
-    port(`${name}-a`, name, attach.a, { addresses: [ADDRESS.a] }),
-    port(`${name}-b`, name, attach.b, { addresses: [ADDRESS.b] }),
+    port(`${name}-a`, name, attach.a, { addresses: [ADDRESS.a], ...more }),
+    port(`${name}-b`, name, attach.b, { addresses: [ADDRESS.b], ...more }),
   ];
 }
 
-/** Ports inside the guests' namespaces, configured by the daemon. */
+/** Ports inside the guests' namespaces, configured by the daemon; `more` is said of both interfaces. */
 export async function inNamespaces(
   daemon: Daemon,
   name: string,
   kind: 'tap' | 'veth',
   [a, b]: readonly [Namespace, Namespace],
+  more: Document = {},
 ): Promise<{ a: Guest; b: Guest }> {
   const how = { port: kind, configure: true };
-  await daemon.apply(...objects(name, { a: inside(a, how), b: inside(b, how) }));
+  await daemon.apply(...objects(name, { a: inside(a, how), b: inside(b, how) }, more));
   return settled({
     a: new NamespaceGuest(a, ADDRESS.a, await a.mac()),
     b: new NamespaceGuest(b, ADDRESS.b, await b.mac()),
