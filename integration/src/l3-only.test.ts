@@ -12,7 +12,7 @@ const GATEWAY_MAC = '00:00:5e:00:01:00';
 
 test('in an l3 network every neighbour is the gateway, and every packet is routed', async (t) => {
   const { daemon, a, b } = await twoGuests(t, { forwardingMode: 'l3' });
-  t.deepEqual((await portOf(daemon, 'a')).vif.flags, ['L3', 'D', 'Er']);
+  t.deepEqual((await portOf(daemon, 'a')).vif.flags, ['P', 'L3', 'D', 'Er']);
 
   for (const answer of [...(await a.ping('5.5.5.4')), ...(await b.ping('5.5.5.3'))]) t.regex(answer, /ttl=63/);
   t.is(await a.neighbour('5.5.5.4'), GATEWAY_MAC);

@@ -1,10 +1,14 @@
+import { type Acl, AclQuery } from '../tables/acl.js';
 import { FLOW, FLOW_ACTION, FLOW_DROP, type FlowKey } from '../tables/flow.js';
 import type { Nexthop } from '../tables/nexthop.js';
 import { NH_ID, NH_TYPE, VIF_ID } from '../tables/records.js';
 import type { Tables } from '../tables/tables.js';
 import type { Vif } from '../tables/vif.js';
 import type { Route, Vrf } from '../tables/vrf.js';
-import { addressOf, isIpv4Key } from './flow-key.js';
+import * as ipv4 from '../wire/ipv4.js';
+import * as ipv6 from '../wire/ipv6.js';
+import { hasPorts } from './flow-ports.js';
+import { routeOf } from './flow-key.js';
 
 /** What was decided for a session. One object serves all, one after the other. */
 export class FlowDecision {
@@ -24,7 +28,7 @@ export class FlowDecision {
   destinationVrf = 0;
   /** K(nh) of the answers. */
   answerKeyNh = 0;
-  readonly address = new Uint8Array(16);
+  readonly query = new AclQuery();
 
   /** Everything passes, to where the MAC says. */
   begin(from: Vif, key: FlowKey, byMac: number): void {
@@ -52,13 +56,14 @@ export class FlowDecision {
  * the policies.
  * @param from interface it came in by.
  * @param byMac interface the destination MAC leads to; -1: it is routed, or the MAC is unknown.
+ * @param icmp type << 8 | code of the first packet, where it is ICMP.
  */
-export function decide(tables: Tables, from: Vif, key: FlowKey, byMac: number, d: FlowDecision): void {
+export function decide(tables: Tables, from: Vif, key: FlowKey, byMac: number, icmp: number, d: FlowDecision): void {
   d.begin(from, key, byMac);
   const vrf = tables.vrfs[from.vrf];
   if (!vrf) return d.drop(FLOW_DROP.vrfErr, true);
-  const source = routeOf(vrf, key, FLOW.source, d.address);
-  const destination = routeOf(vrf, key, FLOW.destination, d.address);
+  const source = routeOf(vrf, key, FLOW.source);
+  const destination = routeOf(vrf, key, FLOW.destination);
   const sourceNh = tables.nexthops.get(source.nexthop);
   const destinationNh = tables.nexthops.get(destination.nexthop);
   locate(tables, destinationNh, d);
@@ -74,6 +79,14 @@ export function decide(tables: Tables, from: Vif, key: FlowKey, byMac: number, d
     if (!d.byMac || answerIsEnforced) return d.drop(FLOW_DROP.noDstRt, true);
   } else if (answerIsEnforced || d.destination < 0 || d.destination === VIF_ID.agent) {
     d.answerRpfNh = destinationNh.id;
+  }
+  if (isRestricted(vrf, outVrf, from, out)) {
+    ask(d.query, key, icmp);
+    d.query.sourceNetwork = networkOf(source, vrf);
+    d.query.sourceGroups = source.groups;
+    d.query.destinationNetwork = networkOf(destination, outVrf ?? vrf);
+    d.query.destinationGroups = destination.groups;
+    restrict(tables, vrf, outVrf, from, out, d);
   }
 }
 
@@ -99,7 +112,56 @@ const isEnforced = (vrf: Vrf, vif: Vif): boolean => vif.policy && vif.portSecuri
 const leadsSomewhere = (nexthop: Nexthop | undefined): nexthop is Nexthop =>
   nexthop !== undefined && nexthop.type !== NH_TYPE.discard && nexthop.type !== NH_TYPE.dead;
 
-function routeOf(vrf: Vrf, key: FlowKey, word: number, address: Uint8Array): Route {
-  addressOf(key, word, address);
-  return isIpv4Key(key) ? vrf.inet.lookup(address, 0) : vrf.inet6.lookup(address, 0);
+/** An address without a route is taken for one of the network its guest is in. */
+const networkOf = (route: Route, vrf: Vrf): number => (route.network === 0 ? vrf.record.network : route.network);
+
+function isRestricted(vrf: Vrf, outVrf: Vrf | undefined, from: Vif, out: Vif | undefined): boolean {
+  const networks = vrf.record.acl >= 0 || (outVrf !== undefined && outVrf.record.acl >= 0);
+  return networks || from.egressAcl >= 0 || (out !== undefined && out.ingressAcl >= 0);
+}
+
+function ask(query: AclQuery, key: FlowKey, icmp: number): void {
+  const protocol = key[FLOW.protocol] & 0xff;
+  query.family = key[FLOW.protocol] >>> 8;
+  query.protocol = protocol;
+  query.sourcePort = query.destinationPort = 0;
+  if (hasPorts(protocol)) {
+    query.sourcePort = key[FLOW.ports] >>> 16;
+    query.destinationPort = key[FLOW.ports] & 0xffff;
+  } else if (protocol === ipv4.PROTOCOL_ICMP || protocol === ipv6.PROTOCOL_ICMPV6) {
+    query.sourcePort = icmp >>> 8;
+    query.destinationPort = icmp & 0xff;
+  }
+  for (let w = 0; w < 4; w++) {
+    query.source[w] = key[FLOW.source + w];
+    query.destination[w] = key[FLOW.destination + w];
+  }
+}
+
+/** Asks the policies of both networks and the security groups of both ends; all must let it pass. */
+function restrict(
+  tables: Tables,
+  vrf: Vrf,
+  outVrf: Vrf | undefined,
+  from: Vif,
+  out: Vif | undefined,
+  d: FlowDecision,
+): void {
+  const { acls } = tables;
+  if (from.policy && !passes(acls, vrf.record.acl, d)) return d.drop(FLOW_DROP.policy, false);
+  if (outVrf && (outVrf !== vrf || !from.policy) && !passes(acls, outVrf.record.acl, d))
+    return d.drop(FLOW_DROP.outPolicy, false);
+  if (from.policy && !passes(acls, from.egressAcl, d)) return d.drop(FLOW_DROP.sg, false);
+  if (out?.policy && !passes(acls, out.ingressAcl, d)) d.drop(FLOW_DROP.outSg, false);
+}
+
+/** Notes the rule that refuses, or the first that lets pass. */
+function passes(acls: readonly (Acl | undefined)[], id: number, d: FlowDecision): boolean {
+  const acl = id < 0 ? undefined : acls[id];
+  if (!acl) return true;
+  const rule = acl.match(d.query);
+  const pass = acl.passes(rule);
+  if (!pass) d.rule = rule < 0 ? -1 : (id << 16) | rule;
+  else if (d.rule < 0 && rule >= 0) d.rule = (id << 16) | rule;
+  return pass;
 }

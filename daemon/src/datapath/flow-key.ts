@@ -1,5 +1,9 @@
 import { FRAGMENT } from '../packet/packet.js';
 import { FLOW, type FlowKey } from '../tables/flow.js';
+import { NH_TYPE } from '../tables/records.js';
+import type { Tables } from '../tables/tables.js';
+import type { Vif } from '../tables/vif.js';
+import type { Route, Vrf } from '../tables/vrf.js';
 import { get32, put32 } from '../wire/bytes.js';
 import * as ethernet from '../wire/ethernet.js';
 import * as ipv4 from '../wire/ipv4.js';
@@ -12,20 +16,21 @@ import { ipEnd } from './parse.js';
 
 const IPV4_KEY = 4 << 8;
 const IPV6_KEY = 6 << 8;
+
 /**
  * Writes the key of the packet in hand, which parse() has accepted as IP, with `keyNh` as its nexthop. False: the packet has none,
  * and was dropped.
  */
 export function packetKey(dp: Datapath, keyNh: number, key: FlowKey): boolean {
   const { p, b } = dp;
-  const v4 = p.etherType === ethernet.TYPE_IPV4;
-  key[FLOW.protocol] = (v4 ? IPV4_KEY : IPV6_KEY) | p.protocol;
   key[FLOW.keyNh] = keyNh;
-  if (v4) {
+  if (p.etherType === ethernet.TYPE_IPV4) {
+    key[FLOW.protocol] = IPV4_KEY | p.protocol;
     key[FLOW.source] = get32(b, p.l3At + ipv4.SRC);
     key[FLOW.destination] = get32(b, p.l3At + ipv4.DST);
     for (let w = 1; w < 4; w++) key[FLOW.source + w] = key[FLOW.destination + w] = 0;
   } else {
+    key[FLOW.protocol] = IPV6_KEY | p.protocol;
     for (let w = 0; w < 4; w++) {
       key[FLOW.source + w] = get32(b, p.l3At + ipv6.SRC + 4 * w);
       key[FLOW.destination + w] = get32(b, p.l3At + ipv6.DST + 4 * w);
@@ -54,10 +59,9 @@ function packetPorts(dp: Datapath, key: FlowKey): boolean {
 
 /** Writes the key of the packets that answer those of `key`. */
 export function answerKey(key: FlowKey, keyNh: number, into: FlowKey): void {
+  const ports = key[FLOW.ports];
   into[FLOW.protocol] = key[FLOW.protocol];
-  into[FLOW.ports] = hasPorts(key[FLOW.protocol] & 0xff)
-    ? (key[FLOW.ports] << 16) | (key[FLOW.ports] >>> 16)
-    : key[FLOW.ports];
+  into[FLOW.ports] = hasPorts(key[FLOW.protocol] & 0xff) ? (ports << 16) | (ports >>> 16) : ports;
   into[FLOW.keyNh] = keyNh;
   for (let w = 0; w < 4; w++) {
     into[FLOW.source + w] = key[FLOW.destination + w];
@@ -65,17 +69,9 @@ export function answerKey(key: FlowKey, keyNh: number, into: FlowKey): void {
   }
 }
 
-export const isIpv4Key = (key: FlowKey): boolean => key[FLOW.protocol] >>> 8 === 4;
-
 export function sameKey(one: FlowKey, other: FlowKey): boolean {
   for (let w = 0; w < one.length; w++) if (one[w] !== other[w]) return false;
   return true;
-}
-
-/** Writes the address at word `word` of a key as bytes, for a routing table. */
-export function addressOf(key: FlowKey, word: number, into: Uint8Array): void {
-  const words = isIpv4Key(key) ? 1 : 4;
-  for (let w = 0; w < words; w++) put32(into, 4 * w, key[word + w]);
 }
 
 /** A source port for the tunnel around this direction: 49152..65534, from the key and a number nobody outside knows. */
@@ -89,4 +85,42 @@ export function outerPort(key: FlowKey, vrf: number, seed: number): number {
   h = Math.imul(h ^ (h >>> 13), 0x85ebca6b);
   h ^= h >>> 16;
   return 49_152 + Math.floor(((h >>> 0) * 16_383) / 0x1_0000_0000);
+}
+
+const address = new Uint8Array(16);
+
+/** Route of the address at word `word` (FLOW.source, FLOW.destination) of a key. */
+export function routeOf(vrf: Vrf, key: FlowKey, word: number): Route {
+  if (key[FLOW.protocol] >>> 8 === 4) {
+    put32(address, 0, key[word]);
+    return vrf.inet.lookup(address, 0);
+  }
+  for (let w = 0; w < 4; w++) put32(address, 4 * w, key[word + w]);
+  return vrf.inet6.lookup(address, 0);
+}
+
+/** Which fat-flow rules folded a key: nobody's, those of the interface the packet comes from, those of the one it goes to. */
+export const FOLDED = { not: 0, bySender: 1, byReceiver: 2 } as const;
+
+/** Folds a key by the rules of the interface it comes from. */
+export function foldBySender(key: FlowKey, from: Vif): number {
+  return from.fatFlows?.mask(key, true) ? FOLDED.bySender : FOLDED.not;
+}
+
+/** Folds a key by the rules of the interface its destination is routed to, in the view of the guest there. */
+export function foldByReceiver(tables: Tables, key: FlowKey, from: Vif): number {
+  return receiverOf(tables, key, from)?.fatFlows?.mask(key, false) ? FOLDED.byReceiver : FOLDED.not;
+}
+
+/** The same for the key of the answers, by whoever's rules folded the key. `real` is the key as it was in the packet. */
+export function foldAnswer(tables: Tables, answer: FlowKey, folded: number, real: FlowKey, from: Vif): void {
+  if (folded === FOLDED.bySender) from.fatFlows?.mask(answer, false);
+  else if (folded === FOLDED.byReceiver) receiverOf(tables, real, from)?.fatFlows?.mask(answer, true);
+}
+
+function receiverOf(tables: Tables, key: FlowKey, from: Vif): Vif | undefined {
+  const vrf = tables.vrfs[from.vrf];
+  if (!vrf) return undefined;
+  const nexthop = tables.nexthops.get(routeOf(vrf, key, FLOW.destination).nexthop);
+  return nexthop?.type === NH_TYPE.encap ? tables.vifs.get(nexthop.oif) : undefined;
 }

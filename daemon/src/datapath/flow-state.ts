@@ -39,6 +39,11 @@ export class FlowState {
   readonly key = newFlowKey();
   readonly answer = newFlowKey();
   readonly decision = new FlowDecision();
+  /** The same of a pair that is decided anew, perhaps in the midst of a packet's. */
+  readonly oldKey = newFlowKey();
+  readonly oldDecision = new FlowDecision();
+  /** Whose rules folded the key: one of FOLDED. */
+  folded = 0;
   sessions: SessionSink | null = null;
   /** Entries an interface may have where its record names no number. */
   readonly share: number;

@@ -2,7 +2,7 @@ import { FLOW, FLOW_ACTION, FLOW_DOUBLE, FLOW_FLAG, FLOW_HEADER } from '../table
 import { MAX_VIFS, VIF } from '../tables/counters.js';
 import type { Datapath } from './datapath.js';
 import { refresh } from './flow-refresh.js';
-import { removePair } from './flow-setup.js';
+import { removePair } from './flow-pair.js';
 import { FLOW_END } from './flow-state.js';
 
 /*

@@ -1,10 +1,10 @@
 import test from 'ava';
-import { FLOW, FLOW_ACTION, FLOW_DOUBLE, FLOW_DROP, FLOW_HEADER, FLOW_OWN, TCP_FLAG } from '../tables/flow.js';
+import { FLOW_ACTION, FLOW_DROP, FLOW_HEADER, FLOW_OWN, TCP_FLAG } from '../tables/flow.js';
 import { VIF } from '../tables/counters.js';
 import { NH_ID } from '../tables/records.js';
 import { GATEWAY_MAC, ip6Of, ipOf, macOf, TestNetwork } from '../testing/network.js';
+import { entries, pair } from '../testing/flow-entries.js';
 import { eth } from '../testing/packet-builder.js';
-import { parseIpv4 } from '../wire/addr.js';
 import { flowUpkeep } from './flow-upkeep.js';
 
 const { syn, synReverse, established, establishedReverse } = TCP_FLAG;
@@ -31,58 +31,6 @@ const segment = (from: number, to: number, flags: number, seq: number, ack: numb
     .tcp(from * 1000, to * 1000, { flags, seq, ack })
     .bytes();
 
-interface Entry {
-  readonly index: number;
-  readonly reverse: number;
-  readonly keyNh: number;
-  readonly source: number;
-  readonly ports: readonly [number, number];
-  readonly action: number;
-  readonly reason: number;
-  readonly rpfNh: number;
-  readonly tcp: number;
-  readonly packets: number;
-  readonly bytes: number;
-  readonly own: number;
-  readonly source1: number;
-  readonly outerPort: number;
-}
-
-/** All entries in use. */
-function entries({ flows }: TestNetwork): Entry[] {
-  const found: Entry[] = [];
-  for (let index = 0; index < flows.size; index++) {
-    if (!flows.isUsed(index)) continue;
-    const at = flows.at(index);
-    const word = (w: number): number => flows.words[at + w];
-    found.push({
-      index,
-      reverse: word(FLOW.reverse),
-      keyNh: word(FLOW.keyNh),
-      source: word(FLOW.source) >>> 0,
-      ports: [word(FLOW.ports) >>> 16, word(FLOW.ports) & 0xffff],
-      action: (word(FLOW.state) >>> 16) & 0xff,
-      reason: word(FLOW.state) >>> 24,
-      rpfNh: word(FLOW.rpfNh),
-      tcp: word(FLOW.tcp) & 0x1ff,
-      packets: flows.doubles[flows.doubleAt(index) + FLOW_DOUBLE.packets],
-      bytes: flows.doubles[flows.doubleAt(index) + FLOW_DOUBLE.bytes],
-      own: word(FLOW.owner) >>> 16,
-      source1: word(FLOW.source1),
-      outerPort: word(FLOW.outer) & 0xffff,
-    });
-  }
-  return found;
-}
-
-/** Both entries of the only session there is, the forward one first. */
-function pair(net: TestNetwork): [Entry, Entry] {
-  const all = entries(net);
-  if (all.length !== 2) throw new Error(`${all.length} entries`);
-  const [one, other] = all;
-  return (one.own & FLOW_OWN.forward) !== 0 ? [one, other] : [other, one];
-}
-
 test('a session between two guests is a pair of entries, one for each direction', (t) => {
   const net = new TestNetwork();
   const echo = ping(3, 4);
@@ -93,7 +41,7 @@ test('a session between two guests is a pair of entries, one for each direction'
   t.like(forward, {
     reverse: reverse.index,
     keyNh: 23,
-    source: parseIpv4(ipOf(3)),
+    source: ipOf(3),
     ports: [7, 0],
     action: FLOW_ACTION.forward,
     rpfNh: 23,
@@ -104,7 +52,7 @@ test('a session between two guests is a pair of entries, one for each direction'
   t.like(reverse, {
     reverse: forward.index,
     keyNh: 24,
-    source: parseIpv4(ipOf(4)),
+    source: ipOf(4),
     ports: [7, 0],
     action: FLOW_ACTION.forward,
     rpfNh: 24,
@@ -185,7 +133,8 @@ test('who takes an address that is not his, or a MAC, is dropped', (t) => {
   const another = new TestNetwork({ guests: 3 });
   t.deepEqual(another.receive(3, ping(3, 4, { src: ipOf(5) })), []);
   t.is(another.drops('invalidSource'), 1);
-  t.like(pair(another)[0], { action: FLOW_ACTION.forward, rpfNh: 25, packets: 1 });
+  t.is(entries(another).length, 1, 'answers would go to somebody else');
+  t.like(entries(another)[0], { action: FLOW_ACTION.forward, rpfNh: 25, packets: 1, reverse: -1 });
 
   const mac = new TestNetwork({ guests: 3 });
   const forged = ping(3, 4);
@@ -314,4 +263,24 @@ test('pairs that were idle for the time that was asked are removed, others stay'
       [53, 2],
     ],
   );
+});
+
+test('ICMP errors pass with the session they are about, and begin none', (t) => {
+  const net = new TestNetwork();
+  const request = udp(3, 4, 1000, 53);
+  const error = eth({ src: macOf(4), dst: macOf(3) })
+    .ipv4({ src: ipOf(4), dst: ipOf(3) })
+    .icmp({ type: 3, code: 3 })
+    .payload(request.subarray(14))
+    .bytes();
+  t.deepEqual(net.receive(4, error), []);
+  t.is(net.drops('flowUnusable'), 1);
+  t.deepEqual(entries(net), []);
+  net.receive(3, request);
+  t.is(net.receive(4, error)[0].port, 3);
+  t.deepEqual(
+    pair(net).map(({ packets }) => packets),
+    [1, 1],
+  );
+  t.is(net.imbalance(), 0);
 });

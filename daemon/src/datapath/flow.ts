@@ -1,4 +1,3 @@
-import type { DropReason } from '../packet/drop.js';
 import { FRAGMENT } from '../packet/packet.js';
 import { FLOW, FLOW_ACTION, FLOW_DOUBLE, FLOW_FLAG, FLOW_OWN, type FlowTable } from '../tables/flow.js';
 import type { Vif } from '../tables/vif.js';
@@ -7,10 +6,12 @@ import * as icmpv6 from '../wire/icmpv6.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import * as tcp from '../wire/tcp.js';
+import type { DropReason } from '../packet/drop.js';
 import type { Datapath } from './datapath.js';
-import { packetKey } from './flow-key.js';
+import { foldByReceiver, foldBySender, FOLDED, packetKey } from './flow-key.js';
 import { refresh } from './flow-refresh.js';
-import { makePair, removePair } from './flow-setup.js';
+import { removePair } from './flow-pair.js';
+import { makePair } from './flow-setup.js';
 import { FLOW_END } from './flow-state.js';
 import { ipEnd } from './parse.js';
 import { trackTcp } from './tcp-track.js';
@@ -56,7 +57,12 @@ function lookUp(dp: Datapath, from: Vif, keyNh: number, out: number): boolean {
   const { table } = flow;
   if (!packetKey(dp, keyNh, flow.real)) return false;
   flow.key.set(flow.real);
+  flow.folded = foldBySender(flow.key, from);
   let index = table.find(flow.key);
+  if (index < 0 && flow.folded === FOLDED.not && dp.tables.vifs.withFatFlows > 0) {
+    flow.folded = foldByReceiver(dp.tables, flow.key, from);
+    if (flow.folded !== FOLDED.not) index = table.find(flow.key);
+  }
   if (index >= 0 && table.words[table.at(index) + FLOW.epoch] !== dp.tables.epochs.now && !refresh(dp, index))
     index = -1;
   if (index >= 0 && isOver(dp, index)) {

@@ -70,7 +70,10 @@ export const FLOW = {
   epoch: 15,
   /** TCP_FLAG bits | generation << 16. */
   tcp: 24,
-  /** TCP: what the next acknowledgement is compared with; the last acknowledged sequence number. */
+  /**
+   * TCP: what the next acknowledgement is compared with; the last acknowledged sequence number. Of ICMP the first has type << 8 |
+   * code of the first packet.
+   */
   tcpSeq: 25,
   tcpAck: 26,
   /** Outer UDP source port | forced TTL << 16 | ECMP member << 24 (255: none). */

@@ -41,7 +41,7 @@ export class Tables {
       case 'acl':
         if (change.op === 'set') this.acls[change.record.id] = new Acl(change.record);
         else this.acls[change.id] = undefined;
-        this.epochs.aclChanged();
+        this.epochs.aclChanged(change.op === 'set' ? change.record.id : change.id);
         return;
       case 'nexthop':
         this.#applyNexthop(change);
@@ -72,7 +72,7 @@ export class Tables {
     const vrf = this.vrfs[record.id];
     if (vrf) vrf.record = record;
     else this.vrfs[record.id] = new Vrf(record);
-    this.epochs.vrfChanged(record.id);
+    this.epochs.vrfRecordChanged(record.id);
   }
 
   #deleteVif(id: number): void {

@@ -1,0 +1,76 @@
+import { FLOW, FLOW_ACTION, FLOW_DOUBLE, FLOW_FLAG, FLOW_HEADER, FLOW_OWN, type FlowKey } from '../tables/flow.js';
+import type { Datapath } from './datapath.js';
+import type { FlowDecision } from './flow-decide.js';
+import { outerPort } from './flow-key.js';
+import { FLOW_END, type FlowEnd } from './flow-state.js';
+
+/** Owner of a direction that comes from no interface of this host. */
+export const NOBODY = 0xffff;
+const NO_ECMP = 255 << 24;
+
+/** Fills a new entry with what does not depend on the decision. */
+export function writeNew(dp: Datapath, index: number, other: number, key: FlowKey, owner: number, own: number): void {
+  const { table, seed } = dp.flow;
+  const { words, doubles } = table;
+  const at = table.at(index);
+  words[at + FLOW.reverse] = other;
+  words[at + FLOW.owner] = owner | (own << 16);
+  words[at + FLOW.outer] = outerPort(key, dp.p.vrf, seed) | NO_ECMP;
+  words[at + FLOW.source1] = dp.p.vif;
+  const d = table.doubleAt(index);
+  doubles[d + FLOW_DOUBLE.created] = doubles[d + FLOW_DOUBLE.lastSeen] = dp.now;
+}
+
+/** Writes a decision into both entries of a pair, or the one there is. */
+export function applyDecision(dp: Datapath, forward: number, d: FlowDecision): void {
+  const { words } = dp.flow.table;
+  const at = dp.flow.table.at(forward);
+  const reverse = words[at + FLOW.reverse];
+  const vrf = dp.tables.vifs.get(words[at + FLOW.owner] & 0xffff)?.vrf ?? 0;
+  applyTo(dp, at, d, reverse >= 0);
+  words[at + FLOW.rpfNh] = d.rpfNh;
+  words[at + FLOW.vrf] = vrf | (d.destinationVrf << 16);
+  if (reverse < 0 || reverse === forward) return;
+  const reverseAt = dp.flow.table.at(reverse);
+  applyTo(dp, reverseAt, d, true);
+  words[reverseAt + FLOW.rpfNh] = d.answerRpfNh;
+  words[reverseAt + FLOW.vrf] = d.destinationVrf | (vrf << 16);
+}
+
+function applyTo(dp: Datapath, at: number, d: FlowDecision, hasReverse: boolean): void {
+  const { words } = dp.flow.table;
+  const flags = FLOW_FLAG.active | (hasReverse ? FLOW_FLAG.reverseValid : 0);
+  const kept = words[at + FLOW.state] & FLOW_FLAG.evictCandidate;
+  const own = (d.short ? FLOW_OWN.short : 0) | (d.byMac ? FLOW_OWN.byMac : 0);
+  words[at + FLOW.state] = flags | kept | (d.action << 16) | (d.reason << 24);
+  words[at + FLOW.rule] = d.rule;
+  words[at + FLOW.epoch] = dp.tables.epochs.now;
+  words[at + FLOW.owner] = (words[at + FLOW.owner] & ~((FLOW_OWN.short | FLOW_OWN.byMac) << 16)) | (own << 16);
+}
+
+/** Tells the log of sessions what became of a pair. */
+export function tell(dp: Datapath, forward: number): void {
+  const { sessions, table } = dp.flow;
+  if (!sessions) return;
+  const action = (table.words[table.at(forward) + FLOW.state] >>> 16) & 0xff;
+  if (action === FLOW_ACTION.drop) sessions.refused(forward);
+  else sessions.began(forward);
+}
+
+/** Removes the pair one of whose entries is `index`. */
+export function removePair(dp: Datapath, index: number, cause: FlowEnd): void {
+  const { flow, tables } = dp;
+  const { table } = flow;
+  const forward = flow.forwardOf(index);
+  const at = table.at(forward);
+  const reverse = table.words[at + FLOW.reverse];
+  flow.sessions?.ended(forward, cause);
+  table.header[FLOW_HEADER.ended]++;
+  if (cause === FLOW_END.closed) table.header[FLOW_HEADER.evicted]++;
+  const owner = table.words[at + FLOW.owner] & 0xffff;
+  // Of an interface that was deleted since, the count went with it.
+  if (table.words[at + FLOW.epoch] >= tables.epochs.vifGone[owner])
+    flow.count(owner, reverse === forward || reverse < 0 ? -1 : -2);
+  table.remove(forward);
+  if (reverse >= 0 && reverse !== forward) table.remove(reverse);
+}
