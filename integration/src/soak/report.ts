@@ -1,8 +1,10 @@
 /** What a soak found: violations with the time they were seen at, and what was measured. */
 
-/** A process needs so long until it has compiled and cached what it will; in shorter soaks everything may rise by more. */
-const WARM_MINUTES = 10;
+/** A process needs so long until it has compiled and cached what it will; before that everything may rise by more. */
+const WARM_SECONDS = 300;
 const WARMING_UP = 4;
+/** Parts of the time whose lowest values are compared. */
+const PARTS = 12;
 
 /** One thing measured over and over. */
 export class Series {
@@ -23,29 +25,46 @@ export class Series {
     this.values.push(value);
   }
 
-  /** Rise over the second half of the samples, but not before `since`, by the line of least squares through them. */
+  /**
+   * Rise over the second half of the samples, but not before `since`: the lowest values of parts of that time, and the line that
+   * rises by the median of the slopes between any two of them (Theil and Sen). What is not given back raises the lowest values;
+   * what comes and goes does not.
+   *
+   * @param since seconds from the start to that of the process
+   */
   rise(since: number): { readonly rise: number; readonly limit: number } {
     const later = this.times.findIndex((time) => time >= since);
     const from = Math.max(Math.floor(this.times.length / 2), later);
     const times = this.times.slice(from);
     const values = this.values.slice(from);
-    const seconds = (times.at(-1) ?? 0) - (times.at(0) ?? 0);
-    const fixed = this.allowed.fixed * (times[0] < WARM_MINUTES * 60 ? WARMING_UP : 1);
-    return { rise: slope(times, values) * seconds, limit: fixed + (this.allowed.perMinute * seconds) / 60 };
+    const first = times.at(0) ?? 0;
+    const seconds = (times.at(-1) ?? 0) - first;
+    const lowest: (Point | undefined)[] = [];
+    for (const [i, value] of values.entries()) {
+      const part = Math.min(Math.floor(((times[i] - first) / seconds) * PARTS), PARTS - 1) || 0;
+      const known = lowest.at(part);
+      if (known === undefined || value < known.value) lowest[part] = { time: times[i], value };
+    }
+    const fixed = this.allowed.fixed * (first - since < WARM_SECONDS ? WARMING_UP : 1);
+    const limit = fixed + (this.allowed.perMinute * seconds) / 60;
+    return { rise: medianSlope(lowest.filter((point) => point !== undefined)) * seconds, limit };
   }
 }
 
-function slope(times: readonly number[], values: readonly number[]): number {
-  const n = times.length;
-  const meanTime = times.reduce((a, b) => a + b, 0) / n;
-  const meanValue = values.reduce((a, b) => a + b, 0) / n;
-  let above = 0;
-  let below = 0;
-  for (let i = 0; i < n; i++) {
-    above += (times[i] - meanTime) * (values[i] - meanValue);
-    below += (times[i] - meanTime) ** 2;
-  }
-  return below === 0 ? 0 : above / below;
+interface Point {
+  readonly time: number;
+  readonly value: number;
+}
+
+function medianSlope(points: readonly Point[]): number {
+  const slopes = points.flatMap((from, i) =>
+    points
+      .slice(i + 1)
+      .filter(({ time }) => time > from.time)
+      .map((to) => (to.value - from.value) / (to.time - from.time)),
+  );
+  slopes.sort((a, b) => a - b);
+  return slopes.length === 0 ? 0 : (slopes[Math.floor((slopes.length - 1) / 2)] + slopes[slopes.length >> 1]) / 2;
 }
 
 export class Report {

@@ -1,6 +1,7 @@
 /** Watches the daemon from outside: memory, descriptors, threads, and what must be the same whenever nothing is going on. */
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { until } from '../lab/process.js';
+import type { Memory } from './probe.js';
 import { Series } from './report.js';
 import type { World } from './world.js';
 
@@ -11,17 +12,18 @@ const LOST_WITH_WORKER = 64 * 46 + 512;
 const DESCRIPTORS_SLACK = 6;
 
 const SERIES = {
-  // A port with a receive ring of its own is 2 MB.
+  // Mostly the heaps with their garbage, which V8 takes and gives as it sees fit, and 2 MB for each port with a receive ring.
   daemonRss: new Series('daemon RSS', 'bytes', { fixed: 30 * MB, perMinute: 0.1 * MB }),
   daemonHeap: new Series('daemon heap', 'bytes', { fixed: 2 * MB, perMinute: 0.02 * MB }),
   workerHeap: new Series('worker heap', 'bytes', { fixed: 1 * MB, perMinute: 0.02 * MB }),
   daemonBuffers: new Series('daemon buffers', 'bytes', { fixed: 2 * MB, perMinute: 0.02 * MB }),
+  native: new Series('daemon beside its heaps', 'bytes', { fixed: 4 * MB, perMinute: 0.1 * MB }),
   redisRss: new Series('redis RSS', 'bytes', { fixed: 3 * MB, perMinute: 0.05 * MB }),
   descriptors: new Series('daemon descriptors', 'count', { fixed: 20, perMinute: 0.05 }),
   sockets: new Series('daemon sockets', 'count', { fixed: 15, perMinute: 0.05 }),
   threads: new Series('daemon threads', 'count', { fixed: 4, perMinute: 0.02 }),
   maps: new Series('daemon mappings', 'count', { fixed: 80, perMinute: 0.5 }),
-  restRss: new Series('RSS at rest', 'bytes', { fixed: 8 * MB, perMinute: 0.1 * MB }),
+  restNative: new Series('beside its heaps, at rest', 'bytes', { fixed: 4 * MB, perMinute: 0.1 * MB }),
   restDescriptors: new Series('descriptors at rest', 'count', { fixed: 2, perMinute: 0.02 }),
   restMaps: new Series('mappings at rest', 'count', { fixed: 60, perMinute: 0.3 }),
 } as const;
@@ -65,6 +67,8 @@ export class Watch {
     report.add(SERIES.daemonHeap, memory.heap);
     if (memory.workerHeap > 0) report.add(SERIES.workerHeap, memory.workerHeap);
     report.add(SERIES.daemonBuffers, memory.arrayBuffers + memory.external);
+    const native = besideHeaps(pid, memory);
+    if (memory.workerHeap > 0) report.add(SERIES.native, native);
     report.add(SERIES.descriptors, own.descriptors);
     report.add(SERIES.sockets, own.sockets);
     report.add(SERIES.threads, own.threads);
@@ -74,7 +78,7 @@ export class Watch {
     if (redisRss > 0) report.add(SERIES.redisRss, redisRss);
     const mb = (bytes: number): string => (bytes / MB).toFixed(1);
     const redisText = redisRss === 0 ? '-' : mb(redisRss);
-    return `RSS ${mb(own.rss)} heap ${mb(memory.heap)}+${mb(memory.workerHeap)} redis ${redisText} MB, ${own.descriptors} fds, ${own.threads} threads`;
+    return `RSS ${mb(own.rss)} heap ${mb(memory.heap)}+${mb(memory.workerHeap)} beside ${mb(native)} redis ${redisText} MB, ${own.descriptors} fds, ${own.threads} threads`;
   }
 
   /** With nothing left but the guests that stay: compares with the rest before. */
@@ -86,14 +90,15 @@ export class Watch {
       report.violation(`at rest there is ${JSON.stringify(now)} instead of ${JSON.stringify(this.#rest)}`);
       this.#rest = now;
     }
-    const { rss, descriptors, maps } = processFacts(daemon.pid);
+    const memory = await this.#world.memory();
+    const { descriptors, maps } = processFacts(daemon.pid);
     if (this.#descriptors?.pid !== daemon.pid) this.#descriptors = { pid: daemon.pid, count: descriptors };
     if (descriptors > this.#descriptors.count + DESCRIPTORS_SLACK) {
       report.violation(
         `${descriptors} descriptors at rest, ${this.#descriptors.count} at the first rest of this process`,
       );
     }
-    report.add(SERIES.restRss, rss);
+    if (memory.workerHeap > 0) report.add(SERIES.restNative, besideHeaps(daemon.pid, memory));
     report.add(SERIES.restDescriptors, descriptors);
     report.add(SERIES.restMaps, maps);
     await this.#checkBooks();
@@ -148,6 +153,15 @@ interface ProcessFacts {
   readonly descriptors: number;
   readonly sockets: number;
   readonly maps: number;
+}
+
+/**
+ * Memory of the daemon's own that is no heap: what C++ allocated, the buffers of JavaScript, code. Not counted are the files it maps,
+ * which fill as designed, and what the heaps occupy: V8 lets garbage lie and keeps pages ready, tens of megabytes more or less. What
+ * is in use on the heaps is measured apart.
+ */
+function besideHeaps(pid: number, { heapsResident }: Memory): number {
+  return statusField(textOf(`/proc/${pid}/smaps_rollup`), 'Pss_Anon') * 1024 - heapsResident;
 }
 
 /** Resident memory in bytes; 0 of a process that is ending. */
