@@ -1,6 +1,6 @@
 import { type Compiled, compileNetwork } from '#vrouterd/agent/compile.js';
 import type { GuestConfig } from '#vrouterd/agent/punt.js';
-import { OPEN_NETWORK, UNRESTRICTED_PORT } from '#vrouterd/testing/plans.js';
+import type { AclRecord } from '#vrouterd/tables/records.js';
 import type { Choices } from '../engine/choices.js';
 import {
   GATEWAY_IP,
@@ -13,6 +13,8 @@ import {
   SERVICE_IP,
   SERVICE_IP6,
 } from '../frames/addresses.js';
+import { UNRESTRICTED_PORT } from '#vrouterd/testing/plans.js';
+import { chooseAcl, chooseAcls, chooseRestrictions, type Restrictions } from './restrictions.js';
 
 export const NETWORKS = 3;
 const FIRST_VIF = 3;
@@ -32,13 +34,19 @@ export interface Network {
   readonly inet6: boolean;
   readonly enableDhcp: boolean;
   readonly gateway: boolean;
-  /** Guests whose ports are open. */
+  /** Guests whose ports are open, and what each may do. */
   readonly guests: readonly number[];
+  readonly restrictions: ReadonlyMap<number, Restrictions>;
+  readonly acls: readonly AclRecord[];
+  readonly acl: number;
+  readonly rpf: boolean;
 }
 
-export function chooseNetwork(choices: Choices): Network {
+export function chooseNetwork(choices: Choices, index: number): Network {
   const bits = choices.byte();
   const present = choices.byte() ^ 0x03;
+  const guests = Array.from({ length: GUESTS }, (_, i) => i).filter((i) => (present & (1 << i)) !== 0);
+  const acls = chooseAcls(choices, index);
   return {
     mode: choices.pick(['l2_l3', 'l3', 'l2']),
     floodUnknownUnicast: (bits & 1) !== 0,
@@ -47,7 +55,11 @@ export function chooseNetwork(choices: Choices): Network {
     enableDhcp: (bits & 8) === 0,
     gateway: (bits & 16) === 0,
     mtu: choices.pick([1450, 1500, 1280, 600, 300, 9216]),
-    guests: Array.from({ length: GUESTS }, (_, i) => i).filter((i) => (present & (1 << i)) !== 0),
+    guests,
+    restrictions: new Map(guests.map((guest) => [guest, chooseRestrictions(choices, acls)])),
+    acls,
+    acl: chooseAcl(choices, acls),
+    rpf: (bits & 32) === 0,
   };
 }
 
@@ -75,14 +87,15 @@ function subnetsOf(network: Network): Subnet[] {
 
 /** What the tables are to hold for the network with this number. */
 export function compiled(index: number, network: Network): Compiled {
-  const { mode, floodUnknownUnicast, mtu, enableDhcp } = network;
-  return compileNetwork({
+  const { mode, floodUnknownUnicast, mtu, enableDhcp, acl, acls, rpf } = network;
+  const tables = compileNetwork({
     name: `default-domain:default-project:n${index}`,
     vrf: vrfOf(index),
     networkId: 10 + index,
     mode,
     floodUnknownUnicast,
-    ...OPEN_NETWORK,
+    acl,
+    rpf,
     mtu,
     hostMac: HOST_MAC,
     treeNexthop: 200 + 2 * index,
@@ -98,10 +111,11 @@ export function compiled(index: number, network: Network): Compiled {
         mac: guestMac(guest),
         addresses: [...(network.inet ? [guestIp(guest)] : []), ...(network.inet6 ? [guestIp6(guest)] : [])],
         dhcp: enableDhcp,
-        ...UNRESTRICTED_PORT,
+        ...(network.restrictions.get(guest) ?? UNRESTRICTED_PORT),
       };
     }),
   });
+  return { ...tables, acls };
 }
 
 /** What the agent knows of a guest of the network. */

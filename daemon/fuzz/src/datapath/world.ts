@@ -1,7 +1,7 @@
 import { FIXED } from '#vrouterd/agent/compile.js';
 import { answerPunt } from '#vrouterd/agent/punt.js';
 import { Reconciler } from '#vrouterd/agent/reconcile.js';
-import { Datapath } from '#vrouterd/datapath/datapath.js';
+import { Datapath, type DatapathOptions } from '#vrouterd/datapath/datapath.js';
 import { inject } from '#vrouterd/datapath/inject.js';
 import { type LoopControl, runLoop } from '#vrouterd/datapath/loop.js';
 import { CTL, VNET_LEN } from '#vrouterd/io/device.js';
@@ -9,15 +9,17 @@ import { DROP_REASONS } from '#vrouterd/packet/drop.js';
 import { FrameRing, RING_FRAME } from '#vrouterd/packet/frame-ring.js';
 import { BridgeTable } from '#vrouterd/tables/bridge.js';
 import { Counters, HEADER, VIF } from '#vrouterd/tables/counters.js';
-import { FlowTable } from '#vrouterd/tables/flow.js';
+import { takeOverFlows } from '#vrouterd/datapath/flow-upkeep.js';
 import type { PuntCommand } from '#vrouterd/tables/punt.js';
 import type { TableChange } from '#vrouterd/tables/records.js';
 import { snapshot, Tables } from '#vrouterd/tables/tables.js';
 import type { Choices } from '../engine/choices.js';
 import { must } from '../engine/target.js';
 import { GUESTS } from '../frames/addresses.js';
+import { chooseSessionFrame } from '../frames/session.js';
 import { chooseFrame } from '../frames/shape.js';
 import { chooseVnet } from '../frames/vnet.js';
+import { checkFlows, FlowMemory, Listener, meddle } from './flows.js';
 import { BATCH, type Descriptor, type GuardedIo } from './guarded-io.js';
 import { Outcomes } from './outcomes.js';
 import { type Arrived, checkSent } from './sent.js';
@@ -35,6 +37,7 @@ export class Memory {
   readonly counters = Counters.inMemory(SLOTS.entries + SLOTS.overflow);
   readonly toAgent = new FrameRing();
   readonly fromAgent = new FrameRing();
+  readonly listener = new Listener();
   readonly io: GuardedIo;
 
   constructor(io: GuardedIo) {
@@ -49,14 +52,18 @@ export class Memory {
 export class World implements LoopControl {
   readonly #choices: Choices;
   readonly #memory: Memory;
-  readonly #tables: Tables;
+  readonly #flows: FlowMemory;
+  readonly #options: DatapathOptions;
   readonly #replica = new Tables(null, new BridgeTable(SLOTS.entries, SLOTS.overflow));
   readonly #reconciler: Reconciler;
-  readonly #dp: Datapath;
   readonly #networks: (Network | null)[] = [];
   readonly #outcomes: Outcomes;
+  /** The worker's: another one has others. */
+  #tables: Tables;
+  #dp: Datapath;
   #arrived: Arrived[] = [];
   #rounds = 0;
+  #restarts = false;
   /** A sum over all that left. */
   #transcript = 0;
 
@@ -68,14 +75,15 @@ export class World implements LoopControl {
     while (toAgent.take() !== null);
     while (memory.fromAgent.take() !== null);
     this.#outcomes = new Outcomes(counters, observe);
-    this.#tables = new Tables(counters, new BridgeTable(SLOTS.entries, SLOTS.overflow));
-    const flows = FlowTable.inMemory({ entries: 256, overflow: 64 });
-    this.#dp = new Datapath(io, this.#tables, counters, toAgent, flows, {
+    this.#flows = new FlowMemory(choices);
+    this.#options = {
       flowsPerInterface: choices.pick([256, 64, 4]),
       agentRate: choices.pick([1000, 0, 10]),
       agentBurst: choices.pick([1000, 3, 1]),
       underlayMtu: choices.pick([1500, 1280, 9000, 600]),
-    });
+    };
+    memory.listener.reset(choices);
+    [this.#tables, this.#dp] = this.#worker();
     this.#reconciler = new Reconciler(this.#replica, (changes: readonly TableChange[]) => {
       for (const change of changes) this.#tables.apply(change);
     });
@@ -88,17 +96,40 @@ export class World implements LoopControl {
   /** Lives through all choices; returns the sum over all that left. */
   run(): number {
     const { io } = this.#memory;
-    runLoop(this.#dp, io, this);
-    this.#dp.flush();
-    io.checkGuards();
-    this.#check();
+    for (;;) {
+      runLoop(this.#dp, io, this);
+      this.#dp.flush();
+      io.checkGuards();
+      this.#check();
+      if (!this.#restarts) break;
+      this.#restart();
+    }
     for (let n = 0; n < NETWORKS; n++) this.#reconciler.reconcile(`n${n}`, null);
     this.#check();
     return this.#transcript;
   }
 
+  /** What a worker has of its own: tables, and a datapath on the flows of the one before. */
+  #worker(): [Tables, Datapath] {
+    const { io, counters, toAgent, listener } = this.#memory;
+    const tables = new Tables(counters, new BridgeTable(SLOTS.entries, SLOTS.overflow));
+    const dp = new Datapath(io, tables, counters, toAgent, this.#flows.open(), this.#options);
+    takeOverFlows(dp);
+    listener.attach(dp);
+    return [tables, dp];
+  }
+
+  /** The worker ends, between two batches, and another one takes over. */
+  #restart(): void {
+    this.#restarts = false;
+    [this.#tables, this.#dp] = this.#worker();
+    this.#check();
+    for (const row of snapshot(this.#replica)) this.#tables.apply(row);
+    this.#outcomes.add('another worker');
+  }
+
   goesOn(): boolean {
-    return this.#rounds++ < ROUNDS && !this.#choices.done;
+    return !this.#restarts && this.#rounds++ < ROUNDS && !this.#choices.done;
   }
 
   tick(): void {
@@ -115,7 +146,7 @@ export class World implements LoopControl {
     this.#outcomes.endOfRound(this.#arrived);
     this.#arrived = [];
     const choices = this.#choices;
-    switch (choices.below(10)) {
+    switch (choices.below(12)) {
       case 0:
         this.#configure(choices.below(NETWORKS), choices.chance(224));
         break;
@@ -138,6 +169,12 @@ export class World implements LoopControl {
       case 7:
         this.#loseRow();
         break;
+      case 8:
+        meddle(this.#dp, choices);
+        break;
+      case 9:
+        this.#restarts = choices.chance(64);
+        break;
       default:
         break;
     }
@@ -151,8 +188,12 @@ export class World implements LoopControl {
     this.#arrived = [];
     const frames = choices.chance(64) ? choices.below(BATCH + 1) : 1;
     for (let i = 0; i < frames; i++) {
-      const port = choices.below(LAST_VIF + 1);
-      const frame = chooseFrame(choices);
+      const inSession = choices.chance(176);
+      const guest = inSession ? choices.below(GUESTS) : 0;
+      const port = inSession
+        ? vifOf(choices.chance(32) ? choices.below(NETWORKS) : 0, guest)
+        : choices.below(LAST_VIF + 1);
+      const frame = inSession ? chooseSessionFrame(choices, guest) : chooseFrame(choices);
       const vnet = chooseVnet(frame, choices);
       io.place(port, frame, vnet);
       this.#arrived.push({ port, frame, vnet });
@@ -190,10 +231,14 @@ export class World implements LoopControl {
     balance += words[HEADER.generated] + words[HEADER.copied] - words[HEADER.consumed];
     must(balance === 0, () => `books do not balance: ${JSON.stringify(this.#memory.counters.books())}`);
     must(this.#dp.queued === 0, () => 'frames are queued after a flush');
+    checkFlows(this.#dp, this.#tables, LAST_VIF);
+    this.#memory.listener.hear(this.#dp, (outcome) => {
+      this.#outcomes.add(outcome);
+    });
   }
 
   #configure(index: number, present: boolean): void {
-    const network = present ? chooseNetwork(this.#choices) : null;
+    const network = present ? chooseNetwork(this.#choices, index) : null;
     this.#networks[index] = network;
     this.#reconciler.reconcile(`n${index}`, network && compiled(index, network));
   }

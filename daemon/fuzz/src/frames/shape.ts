@@ -31,7 +31,7 @@ export interface Layout {
 
 export const get16 = (b: Uint8Array, at: number): number => ((b[at] ?? 0) << 8) | (b[at + 1] ?? 0);
 
-function put16(b: Uint8Array, at: number, value: number): void {
+export function put16(b: Uint8Array, at: number, value: number): void {
   if (at + 2 > b.length) return;
   b[at] = value >>> 8;
   b[at + 1] = value;
@@ -160,7 +160,7 @@ function withOptions(frame: Uint8Array, choices: Choices): Uint8Array {
 }
 
 /** Makes the lengths of IP and UDP those of the frame, and the IPv4 checksum right. */
-function repair(frame: Uint8Array): void {
+export function repair(frame: Uint8Array): void {
   const { etherType, l3At, l4At, protocol } = layoutOf(frame);
   if (etherType === IPV4) {
     put16(frame, l3At + 2, frame.length - l3At);
