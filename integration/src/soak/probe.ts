@@ -5,7 +5,7 @@
 import { rmSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
 import { createServer } from 'node:net';
-import { getHeapStatistics, setFlagsFromString, type HeapInfo } from 'node:v8';
+import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { isMainThread, type Worker } from 'node:worker_threads';
 
@@ -17,8 +17,6 @@ export interface Memory {
   readonly arrayBuffers: number;
   /** Of the datapath worker, after a collection of garbage; 0 while there is none. */
   readonly workerHeap: number;
-  /** What the heaps of both occupy, garbage and room included. */
-  readonly heapsResident: number;
 }
 
 /** Longest wait for the worker, which may be ending, ms. */
@@ -43,13 +41,11 @@ class WorkerView {
     await this.#session.post('NodeWorker.enable', { waitForDebuggerOnStart: false });
   }
 
-  /** Bytes in use on its heap after a collection of garbage, and bytes the heap occupies; 0 when it does not answer. */
-  async heap(): Promise<{ readonly used: number; readonly resident: number }> {
-    const expression = `gc(); process.getBuiltinModule('node:v8').getHeapStatistics()`;
-    const answer = (await this.#ask('Runtime.evaluate', { expression, returnByValue: true })) as
-      { result: { value?: HeapInfo } } | undefined;
-    const { used_heap_size = 0, total_physical_size = 0 } = answer?.result.value ?? {};
-    return { used: used_heap_size, resident: total_physical_size };
+  /** Bytes in use on its heap; 0 when it does not answer. */
+  async heap(): Promise<number> {
+    await this.#ask('Runtime.evaluate', { expression: 'gc()' });
+    const usage = (await this.#ask('Runtime.getHeapUsage')) as { usedSize: number } | undefined;
+    return usage?.usedSize ?? 0;
   }
 
   async #ask(method: string, params = {}): Promise<unknown> {
@@ -84,9 +80,8 @@ async function listen(socket: string): Promise<void> {
     if (question === 'end worker') return (await worker?.terminate()) ?? null;
     collect();
     const { heapUsed, external, arrayBuffers } = process.memoryUsage();
-    const { used: workerHeap, resident } = await workerView.heap();
-    const heapsResident = getHeapStatistics().total_physical_size + resident;
-    return { heap: heapUsed, external, arrayBuffers, workerHeap, heapsResident } satisfies Memory;
+    const workerHeap = await workerView.heap();
+    return { heap: heapUsed, external, arrayBuffers, workerHeap } satisfies Memory;
   };
   // A daemon that was killed leaves its socket behind.
   rmSync(socket, { force: true });

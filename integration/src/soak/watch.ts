@@ -1,7 +1,6 @@
 /** Watches the daemon from outside: memory, descriptors, threads, and what must be the same whenever nothing is going on. */
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { until } from '../lab/process.js';
-import type { Memory } from './probe.js';
 import { Series } from './report.js';
 import type { World } from './world.js';
 
@@ -10,6 +9,9 @@ const MB = 2 ** 20;
 const LOST_WITH_WORKER = 64 * 46 + 512;
 /** Descriptors that come and go by themselves: connections of tools and of the store. */
 const DESCRIPTORS_SLACK = 6;
+
+/** A page of a V8 heap is a mapping of this size without a name. */
+const HEAP_PAGE = 256 << 10;
 
 const SERIES = {
   // Mostly the heaps with their garbage, which V8 takes and gives as it sees fit, and 2 MB for each port with a receive ring.
@@ -67,8 +69,8 @@ export class Watch {
     report.add(SERIES.daemonHeap, memory.heap);
     if (memory.workerHeap > 0) report.add(SERIES.workerHeap, memory.workerHeap);
     report.add(SERIES.daemonBuffers, memory.arrayBuffers + memory.external);
-    const native = besideHeaps(pid, memory);
-    if (memory.workerHeap > 0) report.add(SERIES.native, native);
+    const native = besideHeaps(pid);
+    report.add(SERIES.native, native);
     report.add(SERIES.descriptors, own.descriptors);
     report.add(SERIES.sockets, own.sockets);
     report.add(SERIES.threads, own.threads);
@@ -90,7 +92,6 @@ export class Watch {
       report.violation(`at rest there is ${JSON.stringify(now)} instead of ${JSON.stringify(this.#rest)}`);
       this.#rest = now;
     }
-    const memory = await this.#world.memory();
     const { descriptors, maps } = processFacts(daemon.pid);
     if (this.#descriptors?.pid !== daemon.pid) this.#descriptors = { pid: daemon.pid, count: descriptors };
     if (descriptors > this.#descriptors.count + DESCRIPTORS_SLACK) {
@@ -98,7 +99,7 @@ export class Watch {
         `${descriptors} descriptors at rest, ${this.#descriptors.count} at the first rest of this process`,
       );
     }
-    if (memory.workerHeap > 0) report.add(SERIES.restNative, besideHeaps(daemon.pid, memory));
+    report.add(SERIES.restNative, besideHeaps(daemon.pid));
     report.add(SERIES.restDescriptors, descriptors);
     report.add(SERIES.restMaps, maps);
     await this.#checkBooks();
@@ -157,11 +158,18 @@ interface ProcessFacts {
 
 /**
  * Memory of the daemon's own that is no heap: what C++ allocated, the buffers of JavaScript, code. Not counted are the files it maps,
- * which fill as designed, and what the heaps occupy: V8 lets garbage lie and keeps pages ready, tens of megabytes more or less. What
+ * which fill as designed, and the pages of the heaps: V8 lets garbage lie and keeps pages ready, tens of megabytes more or less. What
  * is in use on the heaps is measured apart.
  */
-function besideHeaps(pid: number, { heapsResident }: Memory): number {
-  return statusField(textOf(`/proc/${pid}/smaps_rollup`), 'Pss_Anon') * 1024 - heapsResident;
+function besideHeaps(pid: number): number {
+  let total = 0;
+  let counts = false;
+  for (const line of readFileSync(`/proc/${pid}/smaps`, 'utf8').split('\n')) {
+    const mapping = /^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \S+ *(.*)$/.exec(line);
+    if (mapping) counts = mapping[3] !== '' || parseInt(mapping[2], 16) - parseInt(mapping[1], 16) !== HEAP_PAGE;
+    else if (counts && line.startsWith('Anonymous:')) total += parseInt(line.slice('Anonymous:'.length)) * 1024;
+  }
+  return total;
 }
 
 /** Resident memory in bytes; 0 of a process that is ending. */
