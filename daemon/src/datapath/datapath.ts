@@ -6,7 +6,7 @@ import { type Counters, HEADER, type VRF_STAT, type VrfStat } from '../tables/co
 import type { FlowTable } from '../tables/flow.js';
 import type { Tables } from '../tables/tables.js';
 import { FlowState } from './flow-state.js';
-import { Fragments } from './fragment.js';
+import { Fragments, type FragmentSizes } from './fragment.js';
 import { releaseFragments } from './fragment-release.js';
 import { Segmenter } from './offload.js';
 import { STEP, type Tracer } from './tracer.js';
@@ -24,6 +24,8 @@ export interface DatapathOptions {
   readonly underlayMtu: number;
   /** Flow entries an interface may have where nothing else is configured for it. */
   readonly flowsPerInterface: number;
+  /** Datagrams and fragments to keep in mind, where that is not as usual. */
+  readonly fragments?: FragmentSizes;
 }
 
 /**
@@ -49,7 +51,7 @@ export class Datapath {
   readonly counters: Counters;
   readonly options: DatapathOptions;
   readonly flow: FlowState;
-  readonly fragments = new Fragments();
+  readonly fragments: Fragments;
   /** Frames for the agent. */
   readonly toAgent: FrameRing;
   #scratch: number;
@@ -67,6 +69,7 @@ export class Datapath {
     this.counters = counters;
     this.toAgent = toAgent;
     this.flow = new FlowState(flows, counters, options.flowsPerInterface);
+    this.fragments = new Fragments(options.fragments);
     this.options = options;
     this.b = new Uint8Array(io.arena);
     this.#scratch = io.scratchAt;

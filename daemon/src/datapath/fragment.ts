@@ -1,16 +1,21 @@
 import { DROP } from '../packet/drop.js';
 import { HEADER } from '../tables/counters.js';
-import { FRAGMENT_KEY, FragmentTable, newFragmentKey } from '../tables/fragment.js';
+import { FRAGMENT_KEY, FragmentTable, type FragmentTableSize, newFragmentKey } from '../tables/fragment.js';
 import { get32 } from '../wire/bytes.js';
 import * as ethernet from '../wire/ethernet.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import * as ipv6Fragment from '../wire/ipv6-fragment.js';
 import type { Datapath } from './datapath.js';
-import { FragmentQueue } from './fragment-queue.js';
+import { FragmentQueue, type FragmentQueueSize } from './fragment-queue.js';
 
 /** Frames dropped for want of their first fragment in one go at most. */
 const EXPIRED_AT_ONCE = 64;
+
+export interface FragmentSizes {
+  readonly table?: FragmentTableSize;
+  readonly queue?: FragmentQueueSize;
+}
 
 /*
  * Fragments and flows. The first fragment of a datagram has the ports, and leaves them in a table; those behind it find them
@@ -19,12 +24,18 @@ const EXPIRED_AT_ONCE = 64;
  * In the books a frame that waits is consumed, and generated when it goes on or is given up: they balance at every moment.
  */
 export class Fragments {
-  readonly table = new FragmentTable();
-  readonly queue = new FragmentQueue();
+  readonly table: FragmentTable;
+  readonly queue: FragmentQueue;
   /** Key of the datagram of the frame in hand. */
   readonly key = newFragmentKey();
   /** Whether frames wait that may go on with the frame in hand, which is the first of their datagram. */
   due = false;
+
+  /** @param sizes other than usual, as a test wants them. */
+  constructor(sizes: FragmentSizes = {}) {
+    this.table = new FragmentTable(sizes.table);
+    this.queue = new FragmentQueue(sizes.queue);
+  }
 }
 
 /**

@@ -8,7 +8,7 @@ import { Memory, World } from './world.js';
 const FILLS = [0xa5, 0x5a] as const;
 
 /** Choices a world takes before the first frame. */
-const ZEROS = 19;
+const ZEROS = 20;
 
 /** The datapath in a world of its own, twice over: what it does must not depend on bytes outside the frames. */
 export function datapathTarget(): Target {
@@ -22,8 +22,8 @@ export function datapathTarget(): Target {
       // Each captured frame once, from the first guest, in the network all zeros make.
       ...CAPTURES.map((_, i) => Uint8Array.of(...new Array<number>(ZEROS).fill(0), 0, 0, 3, 0, i, 0, 0, 0, 0)),
       // Whatever comes: sessions, access lists, another worker.
-      ...Array.from({ length: 60 }, (_, i) =>
-        Uint8Array.from({ length: 400 }, (_, k) => Math.imul(i * 401 + k + 1, 0x9e3779b1) >>> 24),
+      ...Array.from({ length: 30 }, (_, i) =>
+        Uint8Array.from({ length: 300 }, (_, k) => Math.imul(i * 301 + k + 1, 0x9e3779b1) >>> 24),
       ),
     ],
     run(input, observe) {

@@ -29,6 +29,8 @@ import { chooseNetwork, compiled, guestConfig, LAST_VIF, type Network, NETWORKS,
 const SLOTS = { entries: 64, overflow: 16 } as const;
 /** EAGAIN, ENOBUFS, ENXIO, ENETDOWN, EMSGSIZE, EIO: what a device says. */
 const ERRNOS = [11, 105, 6, 100, 90, 5] as const;
+/** One datagram, and one fragment that waits. */
+const TINY = { table: { entries: 1, share: 1 }, queue: { places: 1, share: 1 } } as const;
 /** Rounds of an input at most: short inputs find more in the same time. */
 const ROUNDS = 48;
 
@@ -81,6 +83,7 @@ export class World implements LoopControl {
       agentRate: choices.pick([1000, 0, 10]),
       agentBurst: choices.pick([1000, 3, 1]),
       underlayMtu: choices.pick([1500, 1280, 9000, 600]),
+      fragments: choices.pick([{ table: { entries: 16 }, queue: { places: 4 } }, TINY]),
     };
     memory.listener.reset(choices);
     [this.#tables, this.#dp] = this.#worker();
