@@ -41,8 +41,10 @@ function applyTo(dp: Datapath, at: number, d: FlowDecision, hasReverse: boolean)
   const { words } = dp.flow.table;
   const flags = FLOW_FLAG.active | (hasReverse ? FLOW_FLAG.reverseValid : 0);
   const kept = words[at + FLOW.state] & FLOW_FLAG.evictCandidate;
-  const own = (d.short ? FLOW_OWN.short : 0) | (d.byMac ? FLOW_OWN.byMac : 0);
-  words[at + FLOW.state] = flags | kept | (d.action << 16) | (d.reason << 24);
+  const byHand = (words[at + FLOW.owner] & (FLOW_OWN.byHand << 16)) !== 0;
+  const own = (d.short && !byHand ? FLOW_OWN.short : 0) | (d.byMac ? FLOW_OWN.byMac : 0);
+  // What an operator decided stays.
+  if (!byHand) words[at + FLOW.state] = flags | kept | (d.action << 16) | (d.reason << 24);
   words[at + FLOW.rule] = d.rule;
   words[at + FLOW.epoch] = dp.tables.epochs.now;
   words[at + FLOW.owner] = (words[at + FLOW.owner] & ~((FLOW_OWN.short | FLOW_OWN.byMac) << 16)) | (own << 16);

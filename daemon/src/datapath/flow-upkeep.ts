@@ -1,4 +1,4 @@
-import { FLOW, FLOW_ACTION, FLOW_DOUBLE, FLOW_FLAG, FLOW_HEADER } from '../tables/flow.js';
+import { FLOW, FLOW_ACTION, FLOW_DOUBLE, FLOW_FLAG, FLOW_HEADER, FLOW_OWN } from '../tables/flow.js';
 import { MAX_VIFS, VIF } from '../tables/counters.js';
 import type { Datapath } from './datapath.js';
 import { refresh } from './flow-refresh.js';
@@ -86,20 +86,26 @@ export type FlowOp = 'forward' | 'drop' | 'delete' | 'evict';
 /** Carries out what an operator asked, unless the entry is another's by now. */
 export function flowCommand(dp: Datapath, op: FlowOp, index: number, generation: number): void {
   if (!isThere(dp, index, generation)) return;
-  const { words } = dp.flow.table;
-  const at = dp.flow.table.at(index);
   switch (op) {
     case 'forward':
-      words[at + FLOW.state] = (words[at + FLOW.state] & 0xffff) | (FLOW_ACTION.forward << 16);
-      return;
+      return decideByHand(dp, index, FLOW_ACTION.forward);
     case 'drop':
-      words[at + FLOW.state] = (words[at + FLOW.state] & 0xffff) | (FLOW_ACTION.drop << 16);
-      return;
+      return decideByHand(dp, index, FLOW_ACTION.drop);
     case 'delete':
       return removePair(dp, index, FLOW_END.asked);
     case 'evict':
       return removePair(dp, index, FLOW_END.closed);
   }
+}
+
+/** The other direction keeps its action, and both stay for as long as they have packets. */
+function decideByHand({ flow: { table } }: Datapath, index: number, action: number): void {
+  const { words } = table;
+  const at = table.at(index);
+  words[at + FLOW.state] = (words[at + FLOW.state] & 0xffff) | (action << 16);
+  words[at + FLOW.owner] = (words[at + FLOW.owner] | (FLOW_OWN.byHand << 16)) & ~(FLOW_OWN.short << 16);
+  const reverse = words[at + FLOW.reverse];
+  if (reverse >= 0) words[table.at(reverse) + FLOW.owner] &= ~(FLOW_OWN.short << 16);
 }
 
 /**

@@ -135,6 +135,8 @@ export const FLOW_OWN = {
   told: 0x10,
   /** Where it goes was told by the destination MAC, not by a route. */
   byMac: 0x20,
+  /** An operator decided what is done with it: no change of the configuration decides it anew. */
+  byHand: 0x40,
 } as const;
 
 /** What TCP has shown, as `flow` prints it; "reverse" is learnt from the other direction. */
