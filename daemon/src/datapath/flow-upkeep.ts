@@ -98,14 +98,18 @@ export function flowCommand(dp: Datapath, op: FlowOp, index: number, generation:
   }
 }
 
-/** The other direction keeps its action, and both stay for as long as they have packets. */
+/** The other direction keeps its action; the pair is in the operator's hands, and stays for as long as it has packets. */
 function decideByHand({ flow: { table } }: Datapath, index: number, action: number): void {
   const { words } = table;
   const at = table.at(index);
   words[at + FLOW.state] = (words[at + FLOW.state] & 0xffff) | (action << 16);
-  words[at + FLOW.owner] = (words[at + FLOW.owner] | (FLOW_OWN.byHand << 16)) & ~(FLOW_OWN.short << 16);
   const reverse = words[at + FLOW.reverse];
-  if (reverse >= 0) words[table.at(reverse) + FLOW.owner] &= ~(FLOW_OWN.short << 16);
+  takeInHand(words, at);
+  if (reverse >= 0) takeInHand(words, table.at(reverse));
+}
+
+function takeInHand(words: Int32Array, at: number): void {
+  words[at + FLOW.owner] = (words[at + FLOW.owner] | (FLOW_OWN.byHand << 16)) & ~(FLOW_OWN.short << 16);
 }
 
 /**
