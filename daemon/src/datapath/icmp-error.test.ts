@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { eth, type PacketBuilder } from '../testing/packet-builder.js';
 import { ip6Of, ipOf, macOf, TestNetwork } from '../testing/network.js';
 import type { DropReason } from '../packet/drop.js';
-import { FLOW, newFlowKey } from '../tables/flow.js';
+import { FLOW, FLOW_DOUBLE, newFlowKey, TCP_FLAG } from '../tables/flow.js';
 import { isIcmpError, quotedKey } from './icmp-error.js';
 
 /** Guest 4 tells guest 3 about a packet of guest 3's. */
@@ -197,4 +197,73 @@ test('whatever is quoted, there is a key or one drop, and bytes behind the frame
   t.notThrows(() => {
     fc.assert(property, { numRuns: 60 });
   });
+});
+
+/** Packets of every entry, those of the session's first direction first. */
+function packets({ flows }: TestNetwork): number[] {
+  const found: number[] = [];
+  for (let index = 0; index < flows.size; index++) {
+    if (flows.isUsed(index)) found.push(flows.doubles[flows.doubleAt(index) + FLOW_DOUBLE.packets]);
+  }
+  return found.sort((one, other) => other - one);
+}
+
+const udpFrom3 = eth({ src: macOf(3), dst: macOf(4) })
+  .ipv4({ src: ipOf(3), dst: ipOf(4) })
+  .udp(40000, 53)
+  .bytes();
+const unreachable = error4()
+  .ipv4({ src: ipOf(3), dst: ipOf(4) })
+  .udp(40000, 53)
+  .bytes();
+
+test('an error passes with the session it is about, and begins none', (t) => {
+  const net = new TestNetwork();
+  net.receive(3, udpFrom3);
+  net.receive(3, udpFrom3);
+  t.deepEqual(
+    net.receive(4, unreachable).map(({ port, frame }) => ({ port, frame })),
+    [{ port: 3, frame: unreachable }],
+  );
+  t.deepEqual(packets(net), [2, 1]);
+  t.is(net.imbalance(), 0);
+});
+
+test('an error about a session nobody has, or of a third, is dropped', (t) => {
+  const net = new TestNetwork({ guests: 3 });
+  t.deepEqual(net.receive(4, unreachable), []);
+  net.receive(3, udpFrom3);
+  const fifth = eth({ src: macOf(5), dst: macOf(3) })
+    .ipv4({ src: ipOf(5), dst: ipOf(3) })
+    .icmp({ type: 3 });
+  t.deepEqual(
+    net.receive(
+      5,
+      fifth
+        .ipv4({ src: ipOf(3), dst: ipOf(4) })
+        .udp(40000, 53)
+        .bytes(),
+    ),
+    [],
+  );
+  t.is(net.drops('flowUnusable'), 2);
+  t.deepEqual(packets(net), [1, 0]);
+  t.is(net.imbalance(), 0);
+});
+
+test('what an error about TCP says of itself is not taken for a segment', (t) => {
+  const net = new TestNetwork();
+  const syn = eth({ src: macOf(3), dst: macOf(4) })
+    .ipv4({ src: ipOf(3), dst: ipOf(4) })
+    .tcp(40000, 80, { flags: 2 });
+  net.receive(3, syn.bytes());
+  const about = error4()
+    .ipv4({ src: ipOf(3), dst: ipOf(4) })
+    .tcp(40000, 80, { flags: 0x14, seq: 0, ack: 1 });
+  t.is(net.receive(4, about.bytes()).length, 1);
+  const letters = [0, 1].map((i) => {
+    const used = Array.from({ length: net.flows.size }, (_, index) => index).filter((index) => net.flows.isUsed(index));
+    return net.flows.words[net.flows.at(used[i]) + FLOW.tcp] & 0x1ff;
+  });
+  t.deepEqual(letters.sort(), [TCP_FLAG.syn, TCP_FLAG.synReverse]);
 });
