@@ -110,6 +110,8 @@ const CHANGES: readonly Change[] = [
     return written(frame, l3At + (etherType === IPV4 ? 8 : 7), Uint8Array.of(choices.pick([0, 1, 2, 64, 255])));
   },
   withOptions,
+  fragmented,
+  quoted,
 ];
 
 /** Another IP address: in ARP sender or target, in IP source or destination. */
@@ -142,6 +144,40 @@ function extended(frame: Uint8Array, choices: Choices): Uint8Array {
   const longer = joined(frame.subarray(0, at), header, frame.subarray(at));
   longer[l3At + 6] = choices.pick(EXTENSIONS);
   return longer;
+}
+
+/** A fragment of one of few datagrams: the first, one amid, the last, all of it, or nonsense. */
+function fragmented(frame: Uint8Array, choices: Choices): Uint8Array {
+  const { etherType, l3At } = layoutOf(frame);
+  const id = choices.below(3);
+  const offset = choices.pick([0, 0, 8, 64, 0xfff8]);
+  const more = choices.chance(160) ? 1 : 0;
+  if (etherType === IPV4) {
+    const field = (more << 13) | (offset >>> 3);
+    return written(frame, l3At + 4, Uint8Array.of(0, id, field >>> 8, field & 0xff));
+  }
+  const at = l3At + 40;
+  if (etherType !== IPV6 || at > frame.length) return frame;
+  const header = Uint8Array.of(frame[l3At + 6], 0, offset >>> 8, (offset & 0xff) | more, 0, 0, 0, id);
+  frame[l3At + 6] = 44;
+  return joined(frame.subarray(0, at), header, frame.subarray(at));
+}
+
+/** An ICMP error about the frame, sent back by who it was for. */
+function quoted(frame: Uint8Array, choices: Choices): Uint8Array {
+  const { etherType, l3At } = layoutOf(frame);
+  const headerLen = etherType === IPV4 ? 20 : 40;
+  if ((etherType !== IPV4 && etherType !== IPV6) || l3At + headerLen > frame.length) return frame;
+  const head = frame.slice(0, l3At + headerLen);
+  head.set(frame.subarray(6, 12), 0);
+  head.set(frame.subarray(0, 6), 6);
+  const [addressesAt, length] = etherType === IPV4 ? [l3At + 12, 4] : [l3At + 8, 16];
+  head.set(frame.subarray(addressesAt + length, addressesAt + 2 * length), addressesAt);
+  head.set(frame.subarray(addressesAt, addressesAt + length), addressesAt + length);
+  if (etherType === IPV4) head.set([0x45, 0, 0, 0, 0, 0, 0, 0, 64, 1], l3At);
+  else head[l3At + 6] = 58;
+  const message = Uint8Array.of(choices.pick(etherType === IPV4 ? [3, 11, 5] : [1, 2, 3, 4, 100]), 0, 0, 0, 0, 0, 0, 0);
+  return joined(head, message, frame.subarray(l3At, l3At + choices.pick([28, 48, 56, 120, 600])));
 }
 
 /** IPv4 options or TCP options more, in the header's length. */

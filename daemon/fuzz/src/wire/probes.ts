@@ -1,3 +1,4 @@
+import { portsAt } from '#vrouterd/datapath/flow-ports.js';
 import * as arp from '#vrouterd/wire/arp.js';
 import * as checksum from '#vrouterd/wire/checksum.js';
 import * as dhcp from '#vrouterd/wire/dhcp.js';
@@ -6,7 +7,9 @@ import * as icmp from '#vrouterd/wire/icmp.js';
 import * as icmpv6 from '#vrouterd/wire/icmpv6.js';
 import * as ipv4 from '#vrouterd/wire/ipv4.js';
 import * as ipv6 from '#vrouterd/wire/ipv6.js';
+import * as ipv6Fragment from '#vrouterd/wire/ipv6-fragment.js';
 import * as nd from '#vrouterd/wire/nd.js';
+import * as sctp from '#vrouterd/wire/sctp.js';
 import * as tcp from '#vrouterd/wire/tcp.js';
 import * as udp from '#vrouterd/wire/udp.js';
 import * as vlan from '#vrouterd/wire/vlan.js';
@@ -20,6 +23,8 @@ const from = (at: number, found: number): number => (found < 0 ? found : found -
 
 /** Protocols to look for along extension headers. */
 const WANTED = [6, 17, 58, 44, 0, 43, 60, 59] as const;
+/** Protocols whose sessions are told apart by something, and two that have nothing. */
+const CARRIERS = [1, 6, 17, 58, 132, 47, 0] as const;
 const OPTION_CODES = [1, 3, 6, 12, 50, 51, 53, 54, 57, 121, 0, 255] as const;
 
 /** All readers of wire/, each asked only after the length check it relies on. */
@@ -57,6 +62,7 @@ export const PROBES: Readonly<Record<string, Probe>> = {
       ? [
           ...[icmp.type, icmp.code, icmp.ident, icmp.seq].map((f) => f(b, at)),
           icmp.isError(b, at),
+          icmp.isEcho(b, at),
           icmp.checksumOk(b, at, end),
         ]
       : [],
@@ -66,6 +72,7 @@ export const PROBES: Readonly<Record<string, Probe>> = {
     return [
       ...[icmpv6.type, icmpv6.code, icmpv6.ident, icmpv6.seq].map((f) => f(b, messageAt)),
       icmpv6.isError(b, messageAt),
+      icmpv6.isEcho(b, messageAt),
       icmpv6.checksumOk(b, at, messageAt, end),
     ];
   },
@@ -84,6 +91,12 @@ export const PROBES: Readonly<Record<string, Probe>> = {
           from(at, tcp.mssAt(b, at, end)),
         ]
       : [],
+  sctp: (b, at, end) => (sctp.fits(at, end) ? [sctp.srcPort(b, at), sctp.dstPort(b, at)] : []),
+  fragment: (b, at, end) =>
+    ipv6Fragment.fits(at, end)
+      ? [ipv6Fragment.nextHeader, ipv6Fragment.offset, ipv6Fragment.more, ipv6Fragment.id].map((f) => f(b, at))
+      : [],
+  ports: (b, at, end) => CARRIERS.map((protocol) => portsAt(b, protocol, at, end)),
   dhcp: (b, at, end) =>
     dhcp.fits(at, end)
       ? [
