@@ -1,10 +1,24 @@
 import test from 'ava';
 import type { DropstatsDump, InetRouteDump } from '../../daemon/src/control/dumps.js';
 import type { Daemon } from './lab/daemon.js';
+import type { Background } from './lab/process.js';
+import { sleep } from './lab/process.js';
 import { portOf } from './lab/topology.js';
-import { A, B, between, connects, leftNetwork, policy, rightNetwork, serve, twoNetworks } from './lab/two-networks.js';
+import {
+  A,
+  B,
+  between,
+  connects,
+  guestPort,
+  leftNetwork,
+  policy,
+  rightNetwork,
+  serve,
+  twoNetworks,
+} from './lab/two-networks.js';
 
 const ICMP = policy('p', between({ protocol: 'icmp' }));
+const ATTACHED = [leftNetwork(['p']), rightNetwork(['p'])];
 
 async function flowDrops(daemon: Daemon): Promise<number> {
   return (await daemon.dump<DropstatsDump>('dropstats'))['Flow Action Drop'];
@@ -17,12 +31,19 @@ async function routeTo(daemon: Daemon, port: string, address: string): Promise<I
   return routes.find(({ prefix, ppl }) => prefix === address && ppl === 32);
 }
 
+/** Whether a ping that runs is answered in the second that follows. */
+async function goesOn(ping: Background): Promise<boolean> {
+  const from = ping.output.length;
+  await sleep(1000);
+  return ping.output.slice(from).includes(' bytes from ');
+}
+
 test('without a policy nothing passes between networks; with one, what it says does, and its routes are there', async (t) => {
   const { daemon, a, b } = await twoNetworks(t);
   t.false(await a.answers(B));
   t.is(await routeTo(daemon, 'a', B), undefined);
 
-  await daemon.apply(ICMP, leftNetwork(['p']), rightNetwork(['p']));
+  await daemon.apply(ICMP, ...ATTACHED);
   await a.ping(B);
   await b.ping(A);
   const leaked = await routeTo(daemon, 'a', B);
@@ -34,30 +55,48 @@ test('without a policy nothing passes between networks; with one, what it says d
   t.true((await flowDrops(daemon)) > before);
 });
 
-test('a ping that runs stops at once when its policy goes, and goes on when it is back', async (t) => {
-  const { daemon, a } = await twoNetworks(t, ICMP, leftNetwork(['p']), rightNetwork(['p']));
+test('a leaked route follows the interface it leads to', async (t) => {
+  const { daemon, a, b } = await twoNetworks(t, ICMP, ...ATTACHED);
+  await daemon.run('vrouter', 'delete vmi b');
+  await daemon.run('vrouter', 'wait');
+  t.is(await routeTo(daemon, 'a', B), undefined);
+  await daemon.apply(guestPort('b', 'right', b));
+  await a.ping(B);
+});
+
+test('a ping that runs stops at once when a rule denies it or its policy goes, and goes on when it may', async (t) => {
+  const { daemon, a } = await twoNetworks(t, ICMP, ...ATTACHED);
   const ping = a.spawn(['ping', '-n', '-i', '0.1', B]);
-  await ping.waitFor(/icmp_seq=10 /);
-  await daemon.apply(policy('p', between({ protocol: 'icmp', action: 'deny' })));
-  const stopped = ping.output.length;
-  await new Promise((resolve) => setTimeout(resolve, 800));
-  t.false(ping.output.slice(stopped).includes('bytes from'), ping.output.slice(stopped));
+  await ping.waitFor(/icmp_seq=5 /);
+  // The routes stay: only the flow is decided anew.
+  await daemon.apply(policy('p', between({ protocol: 'icmp', action: 'deny' }), between()));
+  t.false(await goesOn(ping));
   await daemon.apply(ICMP);
-  await ping.waitFor(/bytes from/, 2000, ping.output.length);
-  await daemon.apply(leftNetwork([]), rightNetwork([]));
-  const gone = ping.output.length;
-  await new Promise((resolve) => setTimeout(resolve, 800));
-  t.false(ping.output.slice(gone).includes('bytes from'), ping.output.slice(gone));
+  t.true(await goesOn(ping));
+  await daemon.apply(leftNetwork(), rightNetwork());
+  t.false(await goesOn(ping));
+  await daemon.apply(...ATTACHED);
+  t.true(await goesOn(ping));
 });
 
 test('a policy of one direction lets one side begin, and the other answer', async (t) => {
-  const tcp = policy(
-    'p',
-    between({ protocol: 'tcp', direction: '>', destination: { virtualNetwork: 'right', ports: [80] } }),
-  );
-  const { a, b } = await twoNetworks(t, tcp, leftNetwork(['p']), rightNetwork(['p']));
+  const rule = { protocol: 'tcp', direction: '>', destination: { virtualNetwork: 'right', ports: [80] } };
+  const { a, b } = await twoNetworks(t, policy('p', between(rule)), ...ATTACHED);
   for (const guest of [a, b]) for (const port of [80, 81]) await serve(guest, port);
   t.true(await connects(a, B, 80));
   t.false(await connects(a, B, 81));
   t.false(await connects(b, A, 80));
+});
+
+test('the first rule that matches decides, and inside a network everything passes', async (t) => {
+  const rules = [
+    between({ protocol: 'icmp', action: 'deny', destination: { subnet: '10.2.0.3/32' } }),
+    between({ protocol: 'icmp' }),
+  ];
+  const { daemon, lab, a, b } = await twoNetworks(t, policy('p', ...rules), ...ATTACHED);
+  const c = await lab.namespace('c');
+  await daemon.apply(guestPort('c', 'right', c));
+  t.false(await a.answers(B));
+  await a.ping('10.2.0.4');
+  await b.ping('10.2.0.4');
 });
