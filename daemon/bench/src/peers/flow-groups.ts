@@ -24,12 +24,12 @@ export interface FlowDurations {
 export type FlowValues = Readonly<Record<string, number | undefined>>;
 
 /** One line of a table, measured in each round. */
-export interface FlowRow {
+interface FlowRow {
   readonly title: string;
   readonly run: (durations: FlowDurations) => Promise<FlowValues>;
 }
 
-export interface FlowColumn {
+interface FlowColumn {
   readonly key: string;
   readonly title: string;
   readonly digits: number;
