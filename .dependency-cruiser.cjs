@@ -7,6 +7,7 @@ const allowed = {
   datapath: ['tables', 'packet', 'wire'],
   control: ['wire'],
   agent: ['control', 'tables', 'packet', 'wire'],
+  trace: ['agent', 'control', 'datapath', 'io', 'tables', 'packet', 'wire'],
   api: ['agent', 'control', 'tables', 'packet'],
   cli: [],
 };

@@ -282,3 +282,47 @@ export interface StatusDump {
   readonly interfaces: { readonly total: number; readonly active: number };
   readonly warnings: readonly string[];
 }
+
+/** A header field that a step of a packet's way rewrote. */
+export interface TraceChange {
+  /** `ttl`, `dst mac`, `mss`, ... */
+  readonly field: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** One step of a packet's way through the datapath. */
+export interface TraceStep {
+  /** `input`, `parse`, `flow`, `policy`, `bridge`, `route`, `neighbour`, `nexthop`, `segments`, `output`, `agent`, `answer`, `drop`. */
+  readonly stage: string;
+  /** What was looked at: an interface, a table and a key. */
+  readonly subject: string;
+  /** What was found, or done. */
+  readonly result: string;
+  readonly changes: readonly TraceChange[];
+  /** Numbers of what the step names, by kind: `vif`, `vrf`, `nexthop`, `flow`, `acl`, ... */
+  readonly ids: Readonly<Record<string, number>>;
+}
+
+/** What became of a packet: it left, it ended, the agent has it, or its sender was answered. */
+export type TraceOutcome = 'sent' | 'dropped' | 'agent' | 'answered';
+
+export interface TraceDump {
+  /** The packet in words. */
+  readonly packet: string;
+  /** Bytes of the frame. */
+  readonly length: number;
+  /** Interface it came in by, and the full name of what is behind it (null: one of the fixed interfaces). */
+  readonly vif: number;
+  readonly vmi: string | null;
+  readonly steps: readonly TraceStep[];
+  /** Steps left out because there were too many. */
+  readonly lost: number;
+  readonly outcome: TraceOutcome;
+  /** The outcome in words. */
+  readonly verdict: string;
+  /** Name of the drop counter; null: it was not dropped. */
+  readonly drop: string | null;
+  /** What the agent sends back for it, and the way of that. Only of a dry run. */
+  readonly answers: readonly TraceDump[];
+}

@@ -48,3 +48,9 @@ export function defaultMac(uuid: string): string {
 export function defaultDevice(uuid: string): string {
   return `tap${uuid.slice(0, 11)}`;
 }
+
+/** A full name as people write it: without domain and project where they are the default. */
+export function shortName(name: string): string {
+  const scope = `${DEFAULT_SCOPE.domain}:${DEFAULT_SCOPE.project}:`;
+  return name.startsWith(scope) ? name.slice(scope.length) : name;
+}

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { explain } from './explain.js';
 import { namePart, reference, uuid } from './fields.js';
-import { DEFAULT_SCOPE, fullName, splitName, type Scope } from './names.js';
+import { DEFAULT_SCOPE, fullName, shortName, splitName, type Scope } from './names.js';
 import { networkPolicySpec, type NetworkPolicySpec, type PolicyPeer } from './network-policy.js';
 import { RefusedError } from './refused.js';
 import { securityGroupSpec, type SecurityGroupRule, type SecurityGroupSpec } from './security-group.js';
@@ -149,8 +149,7 @@ export function namedObject(kind: string, name: string): ObjectRef {
 
 /** How messages name an object: `VirtualNetwork/blue`, in full where it is not of the default domain and project. */
 export function subject({ kind, name }: ObjectRef): string {
-  const scope = `${DEFAULT_SCOPE.domain}:${DEFAULT_SCOPE.project}:`;
-  return `${kind}/${name.startsWith(scope) ? name.slice(scope.length) : name}`;
+  return `${kind}/${shortName(name)}`;
 }
 
 function kindOf(raw: unknown, position: number): Kind {

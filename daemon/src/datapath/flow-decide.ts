@@ -29,6 +29,9 @@ export class FlowDecision {
   /** K(nh) of the answers. */
   answerKeyNh = 0;
   readonly query = new AclQuery();
+  /** Access lists that were asked, for those who trace: list, and the rule that decided (-1: none) each. */
+  readonly asked = new Int32Array(2 * 4);
+  askedCount = 0;
 
   /** Everything passes, to where the MAC says. */
   begin(from: Vif, key: FlowKey, byMac: number): void {
@@ -36,6 +39,7 @@ export class FlowDecision {
     this.reason = FLOW_DROP.unknown;
     this.short = false;
     this.rule = -1;
+    this.askedCount = 0;
     this.rpfNh = this.answerRpfNh = 0;
     this.destination = byMac;
     this.byMac = false;
@@ -161,6 +165,8 @@ function passes(acls: readonly (Acl | undefined)[], id: number, d: FlowDecision)
   if (!acl) return true;
   const rule = acl.match(d.query);
   const pass = acl.passes(rule);
+  d.asked[2 * d.askedCount] = id;
+  d.asked[2 * d.askedCount++ + 1] = rule;
   if (!pass) d.rule = rule < 0 ? -1 : (id << 16) | rule;
   else if (d.rule < 0 && rule >= 0) d.rule = (id << 16) | rule;
   return pass;

@@ -3,6 +3,7 @@ import type { Datapath } from './datapath.js';
 import type { FlowDecision } from './flow-decide.js';
 import { outerPort } from './flow-key.js';
 import { FLOW_END, type FlowEnd } from './flow-state.js';
+import { STEP, type Tracer } from './tracer.js';
 
 /** Owner of a direction that comes from no interface of this host. */
 export const NOBODY = 0xffff;
@@ -21,8 +22,14 @@ export function writeNew(dp: Datapath, index: number, other: number, key: FlowKe
   doubles[d + FLOW_DOUBLE.created] = doubles[d + FLOW_DOUBLE.lastSeen] = dp.now;
 }
 
+function traceDecision(tracer: Tracer, forward: number, d: FlowDecision): void {
+  for (let i = 0; i < d.askedCount; i++) tracer.step(STEP.policy, d.asked[2 * i], d.asked[2 * i + 1]);
+  tracer.step(STEP.decide, forward, d.action, d.reason, d.rule);
+}
+
 /** Writes a decision into both entries of a pair, or the one there is. */
 export function applyDecision(dp: Datapath, forward: number, d: FlowDecision): void {
+  if (dp.tracer !== null) traceDecision(dp.tracer, forward, d);
   const { words } = dp.flow.table;
   const at = dp.flow.table.at(forward);
   const reverse = words[at + FLOW.reverse];

@@ -15,6 +15,7 @@ import { makePair } from './flow-setup.js';
 import { FLOW_END } from './flow-state.js';
 import { ipEnd } from './parse.js';
 import { trackTcp } from './tcp-track.js';
+import { STEP } from './tracer.js';
 
 /** Types of neighbour discovery, which has no flows (RFC 4861). */
 const ND_FIRST = 133;
@@ -104,6 +105,13 @@ function follow(dp: Datapath, from: Vif, index: number): boolean {
   doubles[d + FLOW_DOUBLE.bytes] += p.bytes;
   doubles[d + FLOW_DOUBLE.lastSeen] = dp.now;
 
+  dp.tracer?.step(
+    STEP.flow,
+    index,
+    doubles[d + FLOW_DOUBLE.packets] === p.packets ? 1 : 0,
+    words[at + FLOW.state],
+    words[at + FLOW.rpfNh],
+  );
   const action = (words[at + FLOW.state] >>> 16) & 0xff;
   if (action !== FLOW_ACTION.forward)
     return refuse(dp, action === FLOW_ACTION.drop ? 'flowActionDrop' : 'flowActionInvalid');

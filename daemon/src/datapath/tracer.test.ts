@@ -2,6 +2,7 @@ import test from 'ava';
 import { GATEWAY_MAC, ipOf, macOf, type NetworkOptions, TestNetwork } from '../testing/network.js';
 import { eth, vnetHeader } from '../testing/packet-builder.js';
 import { DROP } from '../packet/drop.js';
+import { FLOW_ACTION, FLOW_DROP } from '../tables/flow.js';
 import { PUNT } from '../tables/punt.js';
 import { VIF_ID } from '../tables/records.js';
 import { ANSWER, HEAD_BYTES, STEP, STEP_WORD, type TraceFilter, Tracer, type TraceRecord } from './tracer.js';
@@ -10,9 +11,9 @@ const BROADCAST = 'ff:ff:ff:ff:ff:ff';
 const NAMES = Object.keys(STEP);
 const ANY: TraceFilter = { vif: -1, vrf: -1, protocol: -1, etherType: -1, ends: [] };
 
-/** A network whose packets are traced. */
+/** A network without flows whose packets are traced. */
 function traced(options: NetworkOptions = {}, filter: TraceFilter | null = null) {
-  const net = new TestNetwork(options);
+  const net = new TestNetwork({ packetMode: 'all', ...options });
   const records: TraceRecord[] = [];
   net.dp.tracer = new Tracer(net.dp, filter, (record) => records.push(record));
   return { net, records };
@@ -156,6 +157,32 @@ test('a frame of the agent is traced from its interface to the guest', (t) => {
   ]);
 });
 
+test('a session is decided once, and its packets say which it is', (t) => {
+  const { net, records } = traced({ packetMode: [] });
+  for (let i = 0; i < 2; i++) net.receive(3, ping(3, ipOf(4), macOf(4)));
+  const [first, second] = records.map((record) => told(record).map(([name]) => name));
+  t.deepEqual(first, ['input', 'parse', 'decide', 'flow', 'bridge', 'nexthop', 'output']);
+  t.deepEqual(second, ['input', 'parse', 'flow', 'bridge', 'nexthop', 'output']);
+  const index = word(records[0], 3, 'a');
+  t.true(net.flows.isUsed(index));
+  t.deepEqual([word(records[0], 3, 'b'), word(records[1], 2, 'b')], [1, 0]);
+  t.is(word(records[1], 2, 'a'), index);
+});
+
+test('a session of another source is decided to be dropped, and is', (t) => {
+  const { net, records } = traced({ packetMode: [] });
+  const strange = eth({ src: macOf(3), dst: macOf(4) })
+    .ipv4({ src: '5.5.5.99', dst: ipOf(4) })
+    .udp(1, 2)
+    .bytes();
+  net.receive(3, strange);
+  t.deepEqual(
+    told(records[0]).map(([name]) => name),
+    ['input', 'parse', 'decide', 'flow', 'drop'],
+  );
+  t.deepEqual([word(records[0], 2, 'b'), word(records[0], 2, 'c')], [FLOW_ACTION.drop, FLOW_DROP.noSrcRt]);
+});
+
 test('a filter lets only its packets be traced', (t) => {
   const tcp = (from: number, to: number, source: number, destination: number): Uint8Array =>
     eth({ src: macOf(from), dst: macOf(to) })
@@ -218,7 +245,7 @@ test('a frame with broken headers is traced unless its protocol or addresses are
 
 test('a traced packet is forwarded and counted as any other', (t) => {
   const { net } = traced();
-  const plain = new TestNetwork();
+  const plain = new TestNetwork({ packetMode: 'all' });
   for (const frame of [ping(3, ipOf(4), macOf(4)), ping(3, '5.5.5.1', GATEWAY_MAC), arpFor('5.5.5.100')]) {
     t.deepEqual(net.receive(3, frame), plain.receive(3, frame));
   }

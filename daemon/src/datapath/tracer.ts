@@ -3,6 +3,7 @@ import * as arp from '../wire/arp.js';
 import * as ethernet from '../wire/ethernet.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
+import * as sctp from '../wire/sctp.js';
 import type { Datapath } from './datapath.js';
 import { parse, parseEthernet } from './parse.js';
 
@@ -30,6 +31,12 @@ export const STEP = {
   answer: 9,
   /** Dropped: reason, packets. */
   drop: 10,
+  /** An access list was asked about a session: list, the rule that decides (-1: none does). */
+  policy: 11,
+  /** A session was decided, for the first time or anew: its forward entry, FLOW_ACTION, FLOW_DROP reason, what decided (see FLOW.rule). */
+  decide: 12,
+  /** Belongs to a session: flow entry, 1: the entry was made for it, the entry's state word, S(nh). */
+  flow: 13,
 } as const;
 
 /** Who answers for an address: the MAC bound to it, the interface's own, its owner; nobody is asked about an announcement. */
@@ -186,6 +193,5 @@ export class Tracer {
   }
 }
 
-const SCTP = 132;
 const hasPorts = (protocol: number): boolean =>
-  protocol === ipv4.PROTOCOL_TCP || protocol === ipv4.PROTOCOL_UDP || protocol === SCTP;
+  protocol === ipv4.PROTOCOL_TCP || protocol === ipv4.PROTOCOL_UDP || protocol === sctp.PROTOCOL;

@@ -288,6 +288,13 @@ export class FlowTable {
     return index;
   }
 
+  /** Whether a place is free for this key. */
+  hasRoom(key: FlowKey): boolean {
+    const first = this.#bucket(key) * BUCKET;
+    for (let i = first; i < first + BUCKET; i++) if (this.words[i * ENTRY_WORDS] === 0) return true;
+    return this.header[FLOW_HEADER.overflowUsed] < this.size - this.#entries;
+  }
+
   /** Frees the place of an entry in use. The other entry of its pair is the caller's to remove. */
   remove(index: number): void {
     const at = index * ENTRY_WORDS;

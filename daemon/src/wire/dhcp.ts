@@ -35,6 +35,9 @@ const COOKIE_VALUE = 0x63825363;
 export const SERVER_PORT = 67;
 export const CLIENT_PORT = 68;
 
+/** Transaction id of the messages written here: any will do. */
+const CLIENT_XID = 0x76727472;
+
 /** Values of `op`: of clients, and of servers. */
 export const BOOTREQUEST = 1;
 const BOOTREPLY = 2;
@@ -127,6 +130,14 @@ export function addressOption(b: Uint8Array, at: number, end: number, code: numb
 export function maxMessageSize(b: Uint8Array, at: number, end: number): number {
   const p = option(b, at, end, OPTION_MAX_MESSAGE_SIZE);
   return p < 0 || b[p - 1] !== 2 ? 0 : get16(b, p);
+}
+
+/** Writes the fixed fields and the cookie of a client's message; it has no address yet. The area is zero on entry. */
+export function writeClientMessage(b: Uint8Array, at: number, mac: Uint8Array): void {
+  put32(b, at, (BOOTREQUEST << 24) | (1 << 16) | (ethernet.ADDRESS_LEN << 8));
+  put32(b, at + XID, CLIENT_XID);
+  ethernet.putAddress(b, at + CHADDR, mac);
+  put32(b, at + COOKIE, COOKIE_VALUE);
 }
 
 /** What the fixed fields of a reply say; the rest of them is 0. */

@@ -1,0 +1,153 @@
+import { answerPunt, type GuestConfig } from '../agent/punt.js';
+import type { TraceDump } from '../control/dumps.js';
+import { DEFAULT_SCOPE, fullName, shortName, splitName } from '../control/names.js';
+import { RefusedError } from '../control/refused.js';
+import type { DatapathOptions } from '../datapath/datapath.js';
+import { BRIDGE_SLOTS } from '../tables/bridge.js';
+import type { Counters } from '../tables/counters.js';
+import type { FlowTable } from '../tables/flow.js';
+import type { PuntCommand } from '../tables/punt.js';
+import type { Tables } from '../tables/tables.js';
+import type { Vif } from '../tables/vif.js';
+import { parseMac } from '../wire/addr.js';
+import { DryRun, type Outcome } from './dry-run.js';
+import { type Guest, linkDestination, MAX_LENGTH, sourceOf, writeFrame } from './frame.js';
+import { linkAddressOf } from './link-address.js';
+import { TraceNames } from './names.js';
+import { parsePacket } from './packet-spec.js';
+import { renderTrace } from './render.js';
+
+/** A packet to trace: `packet` in words, or the whole `frame` in hex. MACs are in text. */
+export interface TraceRequest {
+  /** Name of a virtual machine interface, or `vif0/N`. */
+  readonly vmi: string;
+  readonly packet?: string;
+  readonly frame?: string;
+  readonly srcMac?: string;
+  readonly dstMac?: string;
+  readonly ttl?: number;
+  readonly length?: number;
+  readonly vlan?: number;
+}
+
+/** What became of an interface of this host. */
+interface InterfaceState {
+  readonly vif: number;
+  readonly state: string;
+  readonly reason: string;
+}
+
+/** What traces are made from. */
+export interface TracingParts {
+  /** The agent's replica. */
+  readonly tables: Tables;
+  readonly flows: FlowTable;
+  readonly counters: Counters;
+  readonly options: DatapathOptions;
+  /** Undefined: this host has no interface of this full name. */
+  readonly stateOf: (name: string) => InterfaceState | undefined;
+  readonly nameOf: (vif: number) => string | undefined;
+  readonly guestOf: (vif: number) => GuestConfig | undefined;
+  /** Milliseconds by CLOCK_MONOTONIC. */
+  readonly now: () => number;
+  readonly bridgeSlots?: number;
+}
+
+/** Traces packets that are not real. */
+export class Tracing {
+  readonly #parts: TracingParts;
+
+  constructor(parts: TracingParts) {
+    this.#parts = parts;
+  }
+
+  /** Says what would become of a packet; nothing does. Throws RefusedError. */
+  dryRun(request: TraceRequest): TraceDump {
+    const { tables, flows, counters, options, now, bridgeSlots = BRIDGE_SLOTS } = this.#parts;
+    const vif = this.vifNamed(request.vmi);
+    const run = new DryRun({ tables, flows, counters, options, nowMs: now(), bridgeSlots });
+    const frame = request.frame === undefined ? this.#frameOf(vif, request, run) : frameFromHex(request.frame);
+    const names = this.#namesOf(run);
+    const outcome = run.receive(vif.id, frame);
+    return renderTrace(outcome.record, names, this.#answersTo(outcome, run, names));
+  }
+
+  /** The interface of a name, or of `vif0/N`. Throws RefusedError when it is not there, or not active. */
+  vifNamed(text: string): Vif {
+    const { tables, stateOf } = this.#parts;
+    const id = /^vif0\/(\d{1,9})$/.exec(text)?.[1];
+    const parts = splitName(text, DEFAULT_SCOPE);
+    const name = parts ? fullName(parts) : text;
+    const state = id === undefined ? stateOf(name) : { vif: Number(id), state: 'active', reason: '' };
+    const subject = id === undefined ? `VirtualMachineInterface/${shortName(name)}` : text;
+    if (!state) throw new RefusedError('notFound', `${subject} is not on this host; see vrouter get vmi`);
+    const vif = state.vif < 0 ? undefined : tables.vifs.get(state.vif);
+    if (vif && vif.record.macs.length > 0) return vif;
+    if (id !== undefined) throw new RefusedError('notFound', `there is no guest behind ${text}; see vif --list`);
+    throw new RefusedError(
+      'notFound',
+      `${subject} is not active (${state.reason || state.state}); see vrouter get vmi`,
+    );
+  }
+
+  /** Names of what a dry run, or the worker, tells by number. */
+  namesOfWorker(): TraceNames {
+    const { tables, flows, nameOf } = this.#parts;
+    return new TraceNames({ tables, flows, nameOf, indexOf: (index) => index });
+  }
+
+  #namesOf({ flows }: DryRun): TraceNames {
+    const { tables, nameOf } = this.#parts;
+    return new TraceNames({ tables, flows, nameOf, indexOf: (index) => flows.realIndex(index) });
+  }
+
+  /** The frame the guest would send. */
+  #frameOf(vif: Vif, request: TraceRequest, run: DryRun): Uint8Array {
+    const { ip, ip6, macs } = vif.record;
+    const spec = parsePacket(request.packet ?? '');
+    const guest: Guest = { mac: parseMac(macs[0]), ip: ip === '0.0.0.0' ? null : ip, ip6 };
+    const from = sourceOf(spec, guest);
+    const to = linkDestination(spec);
+    const src = request.srcMac === undefined ? guest.mac : macFrom(request.srcMac);
+    const dst = request.dstMac === undefined ? this.#resolve(to, from, { vif, guest, run }) : macFrom(request.dstMac);
+    return writeFrame(spec, from, { src, dst }, request);
+  }
+
+  #resolve(
+    to: Uint8Array | string,
+    from: string,
+    { vif, guest, run }: { vif: Vif; guest: Guest; run: DryRun },
+  ): Uint8Array {
+    if (typeof to !== 'string') return to;
+    const { tables, guestOf } = this.#parts;
+    const own = to.includes(':') ? guest.ip6 : guest.ip;
+    return linkAddressOf(to, own ?? from, { vif, guest, config: guestOf(vif.id), run, tables });
+  }
+
+  /** What the agent sends back for what it was given, each with its own way. */
+  #answersTo({ punted }: Outcome, run: DryRun, names: TraceNames): TraceDump[] {
+    const { guestOf } = this.#parts;
+    return punted.flatMap(({ vif, frame, command }) =>
+      answerPunt({ command: command as PuntCommand, vif, frame }, guestOf).map((answer) =>
+        renderTrace(run.fromAgent(answer.vif, answer.frame).record, names, [], answer.frame),
+      ),
+    );
+  }
+}
+
+function macFrom(text: string): Uint8Array {
+  try {
+    return parseMac(text);
+  } catch {
+    throw new RefusedError('invalid', `'${text}' is not a MAC address; write it as 02:00:00:00:00:01`);
+  }
+}
+
+function frameFromHex(text: string): Uint8Array {
+  const digits = text.replace(/[\s:]/g, '');
+  if (!/^([0-9a-f]{2})+$/i.test(digits))
+    throw new RefusedError('invalid', 'the frame is not in hex; use two digits a byte');
+  if (digits.length / 2 > MAX_LENGTH)
+    throw new RefusedError('invalid', `the frame is longer than ${MAX_LENGTH} bytes; cut it`);
+  return Uint8Array.from(Buffer.from(digits, 'hex'));
+}
