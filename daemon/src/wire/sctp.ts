@@ -10,7 +10,7 @@ import { get16 } from './bytes.js';
 /** Number of the protocol in IP. */
 export const PROTOCOL = 132;
 /** Length of the common header. */
-const LEN = 12;
+export const LEN = 12;
 const SRC_PORT = 0;
 const DST_PORT = 2;
 
