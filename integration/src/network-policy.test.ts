@@ -9,6 +9,7 @@ import {
   B,
   between,
   connects,
+  flows,
   guestPort,
   leftNetwork,
   policy,
@@ -53,6 +54,7 @@ test('without a policy nothing passes between networks; with one, what it says d
   const before = await flowDrops(daemon);
   t.false(await connects(a, B, 80));
   t.true((await flowDrops(daemon)) > before);
+  t.true((await flows(daemon)).includes(`${A} > ${B} Policy`));
 });
 
 test('a leaked route follows the interface it leads to', async (t) => {

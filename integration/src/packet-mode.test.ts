@@ -6,6 +6,7 @@ import {
   B,
   between,
   connects,
+  flows,
   group,
   guestPort,
   leftNetwork,
@@ -32,6 +33,7 @@ test('in packet mode routes are leaked, nothing is filtered, no flow is made, an
   await a.ping(B);
   await b.ping(A);
   t.true(await connects(a, B, 80));
+  t.deepEqual(await flows(daemon), []);
   t.deepEqual([(await portOf(daemon, 'a')).vif.flows.entries, (await portOf(daemon, 'b')).vif.flows.entries], [0, 0]);
   t.regex(await daemon.run('vif', `--get ${vif.id}`), / Flags:L3L2DEr /);
 
@@ -50,6 +52,7 @@ test('of a guest in packet mode and one with flows, the one with flows is protec
   await daemon.apply(guestPort('a', 'left', a, { packetMode: true }));
   for (const guest of [a, b]) await serve(guest, 80);
   await a.ping(B);
+  t.deepEqual((await flows(daemon)).sort(), [`${A} > ${B} forward`, `${B} > ${A} forward`]);
   await b.ping(A);
   t.false(await connects(a, B, 80));
   t.false(await connects(b, A, 80));

@@ -11,7 +11,7 @@ import { Lab } from './lab/lab.js';
 import type { Namespace } from './lab/namespace.js';
 import { sleep } from './lab/process.js';
 import { type Document, network } from './lab/topology.js';
-import { connects, group, guestPort, serve } from './lab/two-networks.js';
+import { connects, flows, group, guestPort, serve } from './lab/two-networks.js';
 
 interface Guests {
   readonly daemon: Daemon;
@@ -50,6 +50,9 @@ test('who may begin is decided by the groups of both ends, and the answers come 
   t.true(await connects(a, '5.5.5.5', 80), 'who is in no group may be sent to');
   t.false(await connects(c, '5.5.5.4', 80), 'who is not in the remote group');
   t.true((await daemon.dump<DropstatsDump>('dropstats'))['Flow Action Drop'] > 0);
+  const decided = await flows(daemon);
+  for (const refused of ['5.5.5.3 > 5.5.5.4 OutSG', '5.5.5.4 > 5.5.5.3 SG', '5.5.5.5 > 5.5.5.4 OutSG'])
+    t.true(decided.includes(refused), refused);
 });
 
 test('a change of a group, of a prefix or of the members works on the sessions there are', async (t) => {

@@ -1,4 +1,5 @@
 import type { ExecutionContext } from 'ava';
+import type { FlowDump } from '../../../daemon/src/control/dumps.js';
 import type { Daemon } from './daemon.js';
 import { Lab } from './lab.js';
 import type { Namespace } from './namespace.js';
@@ -59,6 +60,14 @@ export async function twoNetworks(t: ExecutionContext, ...documents: readonly Do
   const rest = [leftNetwork(), rightNetwork(), guestPort('a', 'left', a), guestPort('b', 'right', b)];
   await daemon.apply(...documents, ...rest.filter((one) => !known.has(JSON.stringify([one.kind, one.metadata]))));
   return { lab, daemon, a, b };
+}
+
+/** Flows of a host, as `10.1.0.3 > 10.2.0.3 forward` or, of refused ones, `... Policy`; in no order. */
+export async function flows(daemon: Daemon): Promise<string[]> {
+  const entries = await daemon.dump<FlowDump[]>('flow', '-l');
+  return entries.map(
+    ({ source, destination, action, dropReason }) => `${source} > ${destination} ${dropReason ?? action}`,
+  );
 }
 
 /** The port of a guest whose namespace is configured by the daemon. */
