@@ -5,8 +5,9 @@
  *                      └───────────────────────────┘
  */
 import test from 'ava';
-import type { InetRouteDump, NexthopDump, VifDump } from '../../daemon/src/control/dumps.js';
+import type { FlowDump, InetRouteDump, NexthopDump, VifDump } from '../../daemon/src/control/dumps.js';
 import type { Daemon } from './lab/daemon.js';
+import { openTcp } from './lab/tcp.js';
 import { inside, network, port, portOf, twoGuests } from './lab/topology.js';
 
 /** What has to be the same before and after. */
@@ -48,6 +49,28 @@ for (const kind of ['veth', 'tap']) {
     t.deepEqual(await identities(daemon), before);
   });
 }
+
+test('a TCP session survives kill -9 of the daemon, and its flows are what they were', async (t) => {
+  const { daemon, a, b } = await twoGuests(t);
+  const session = await openTcp(a, b, '5.5.5.4', 5001);
+  const lasting = async (): Promise<unknown[]> =>
+    (await daemon.dump<FlowDump[]>('flow', ['--match', '*:5001'])).map((flow) => ({
+      ...flow,
+      ...{ packets: null, bytes: null, ageMs: null, idleMs: null },
+    }));
+  const before = await lasting();
+  t.is(before.length, 2);
+  t.like(before[0], { action: 'forward', tcp: ['S', 'Sr', 'E', 'Er'] });
+
+  await daemon.stop('SIGKILL');
+  const late = session.arrives('sent while nobody was there', 30_000);
+  await daemon.start();
+  t.true(await late);
+  await session.say('and on it goes');
+  t.deepEqual(await lasting(), before);
+  t.true((await daemon.dump<FlowDump[]>('flow', ['--match', '*:5001'])).every(({ packets }) => packets > 2));
+  await session.close();
+});
 
 test('objects applied in another order after a restart keep their ids', async (t) => {
   const { daemon, lab, a, b } = await twoGuests(t);
