@@ -367,8 +367,8 @@ function macOf(host: string): string {
 }
 
 function datapathOptions(config: Config): DatapathOptions {
-  const { agentRate, agentBurst, flowsPerInterface } = config.datapath;
-  return { agentRate, agentBurst, flowsPerInterface, underlayMtu: underlayMtu(config) };
+  const { agentRate, agentBurst, flowsPerInterface, closeOnAnyReset } = config.datapath;
+  return { agentRate, agentBurst, flowsPerInterface, closeOnAnyReset, underlayMtu: underlayMtu(config) };
 }
 
 function metricsAddress({ metrics }: Config): { metrics?: { host: string; port: number } } {

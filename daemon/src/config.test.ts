@@ -18,6 +18,7 @@ test('a tunnel address is all a configuration needs', (t) => {
     flowEntries: 524_288,
     flowOverflow: 105_472,
     flowsPerInterface: 131_072,
+    closeOnAnyReset: false,
   });
   t.true(config.host.length > 0);
 });

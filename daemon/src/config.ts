@@ -68,6 +68,7 @@ const configFile = z.strictObject({
         .min(2)
         .optional()
         .describe('Flow entries the traffic of an interface may make that names no number. Default: a quarter'),
+      closeOnAnyReset: z.boolean().default(false).describe('Whether every TCP reset ends its session, sound or not'),
     })
     .prefault({})
     .transform((datapath) => ({

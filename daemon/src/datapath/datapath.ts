@@ -24,6 +24,8 @@ export interface DatapathOptions {
   readonly underlayMtu: number;
   /** Flow entries an interface may have where nothing else is configured for it. */
   readonly flowsPerInterface: number;
+  /** Whether every TCP reset ends its session; else one whose number is right. */
+  readonly closeOnAnyReset?: boolean;
   /** Datagrams and fragments to keep in mind, where that is not as usual. */
   readonly fragments?: FragmentSizes;
 }

@@ -13,6 +13,7 @@ import { refresh } from './flow-refresh.js';
 import { removePair } from './flow-pair.js';
 import { makePair } from './flow-setup.js';
 import { FLOW_END } from './flow-state.js';
+import { isFromItsSource } from './icmp-error.js';
 import { ipEnd } from './parse.js';
 import { trackTcp } from './tcp-track.js';
 import { STEP } from './tracer.js';
@@ -118,6 +119,7 @@ function follow(dp: Datapath, from: Vif, index: number): boolean {
   const rpfNh = words[at + FLOW.rpfNh];
   if (rpfNh > 0 && rpfNh !== from.nexthop && tables.nexthops.get(rpfNh)?.oif !== p.vif)
     return refuse(dp, 'invalidSource');
+  if (rpfNh > 0 && p.isQuoting && !isFromItsSource(dp)) return refuse(dp, 'invalidSource');
   if (from.portSecurity && from.policy && !from.owns(b, p.at + ethernet.SRC)) return refuse(dp, 'invalidSource');
   return true;
 }
@@ -129,7 +131,7 @@ function track(dp: Datapath, table: FlowTable, index: number): void {
   const at = table.at(index);
   if (p.l4At === 0 || !tcp.fits(p.l4At, p.end) || ((words[at + FLOW.owner] >>> 16) & FLOW_OWN.fat) !== 0) return;
   const reverse = words[at + FLOW.reverse];
-  if (!trackTcp(table, index, reverse, b, p.l4At, payloadLength(dp))) return;
+  if (!trackTcp(table, index, reverse, b, p.l4At, payloadLength(dp), dp.options.closeOnAnyReset)) return;
   words[at + FLOW.state] |= FLOW_FLAG.evictCandidate;
   if (reverse >= 0) words[table.at(reverse) + FLOW.state] |= FLOW_FLAG.evictCandidate;
   const displaced = flow.close(index);

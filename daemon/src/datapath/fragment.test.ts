@@ -218,6 +218,14 @@ test('a fragment that waits for nobody any more is given up with its interface',
   t.is(net.imbalance(), 0);
 });
 
+test('fragments of a session a fat flow folds are in its entry', (t) => {
+  const fat = { protocol: 17, port: 53, ignore: 'none', source: null, destination: null } as const;
+  const net = new TestNetwork({ port: () => ({ fatFlows: [fat] }) });
+  for (const n of [1, 0, 2]) net.receive(3, fragment(n));
+  t.deepEqual(entries(net)[0], { ports: [0, 53], packets: 3 });
+  balanced(t, net);
+});
+
 test('fragments to an unknown address are flooded whole after they waited', (t) => {
   const net = new TestNetwork({ guests: 5, floodUnknownUnicast: true, port: () => ({ portSecurity: false }) });
   const somewhere = { dst: '02:00:00:00:77:77' };

@@ -267,3 +267,45 @@ test('what an error about TCP says of itself is not taken for a segment', (t) =>
   });
   t.deepEqual(letters.sort(), [TCP_FLAG.syn, TCP_FLAG.synReverse]);
 });
+
+test('a guest that may send from its own address alone sends errors from it alone, too', (t) => {
+  const spoofed = eth({ src: macOf(4), dst: macOf(3) })
+    .ipv4({ src: ipOf(5), dst: ipOf(3) })
+    .icmp({ type: 3 })
+    .ipv4({ src: ipOf(3), dst: ipOf(4) })
+    .udp(40000, 53)
+    .bytes();
+  for (const portSecurity of [true, false]) {
+    const net = new TestNetwork({ guests: 3, port: () => ({ portSecurity }) });
+    net.receive(3, udpFrom3);
+    t.is(net.receive(4, spoofed).length, portSecurity ? 0 : 1);
+    t.is(net.drops('invalidSource'), portSecurity ? 1 : 0);
+    t.is(net.receive(4, unreachable).length, 1);
+    t.is(net.imbalance(), 0);
+  }
+});
+
+test('an IPv6 error passes with its session', (t) => {
+  const net = new TestNetwork();
+  net.receive(
+    3,
+    eth({ src: macOf(3), dst: macOf(4) })
+      .ipv6({ src: ip6Of(3), dst: ip6Of(4) })
+      .udp(1, 2)
+      .bytes(),
+  );
+  const tooBig = error6(2)
+    .ipv6({ src: ip6Of(3), dst: ip6Of(4) })
+    .udp(1, 2)
+    .bytes();
+  t.is(net.receive(4, tooBig).length, 1);
+  t.deepEqual(packets(net), [1, 1]);
+});
+
+test('an error passes with a session whose ports a fat flow folds', (t) => {
+  const fat = { protocol: 17, port: 53, ignore: 'none', source: null, destination: null } as const;
+  const net = new TestNetwork({ port: (vif) => ({ fatFlows: vif === 3 ? [fat] : [] }) });
+  net.receive(3, udpFrom3);
+  t.is(net.receive(4, unreachable).length, 1);
+  t.deepEqual(packets(net), [1, 1]);
+});

@@ -43,6 +43,18 @@ export function quotedKey(dp: Datapath, key: FlowKey): boolean {
   return p.etherType === ethernet.TYPE_IPV4 ? quoted4(dp, key) : quoted6(dp, key);
 }
 
+/**
+ * Whether the ICMP error in hand comes in where its own source address is. Its flow does not say: the addresses there are those of
+ * what it quotes.
+ */
+export function isFromItsSource({ p, b, tables }: Datapath): boolean {
+  const vrf = tables.vrfs[p.vrf];
+  if (!vrf) return false;
+  const v4 = p.etherType === ethernet.TYPE_IPV4;
+  const route = v4 ? vrf.inet.lookup(b, p.l3At + ipv4.SRC) : vrf.inet6.lookup(b, p.l3At + ipv6.SRC);
+  return tables.nexthops.get(route.nexthop)?.oif === p.vif;
+}
+
 function quoted4(dp: Datapath, key: FlowKey): boolean {
   const { p, b } = dp;
   const at = p.l4At + icmp.LEN;

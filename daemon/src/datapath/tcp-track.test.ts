@@ -1,7 +1,9 @@
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { FLOW, FlowTable, newFlowKey, TCP_FLAG } from '../tables/flow.js';
-import { inheritTcp, trackTcp } from './tcp-track.js';
+import { ipOf, macOf, TestNetwork } from '../testing/network.js';
+import { eth } from '../testing/packet-builder.js';
+import { trackTcp } from './tcp-track.js';
 
 const FIN = 1;
 const SYN = 2;
@@ -182,18 +184,19 @@ test('the generation of an entry is not touched', (t) => {
   t.is(session.flows.generation(session.server), 1);
 });
 
-test('an entry made later inherits what its reverse has seen', (t) => {
-  const inherited = (letters: number): string => {
-    const session = new Session();
-    session.flows.words[session.flows.at(session.client) + FLOW.tcp] |= letters;
-    inheritTcp(session.flows, session.client, session.server);
-    return session.letters('server');
-  };
-  t.is(inherited(TCP_FLAG.syn), 'Sr');
-  t.is(inherited(TCP_FLAG.fin), 'Fr');
-  t.is(inherited(TCP_FLAG.established), 'EEr');
-  t.is(inherited(TCP_FLAG.reset | TCP_FLAG.dead), 'RD');
-  t.is(inherited(TCP_FLAG.synReverse | TCP_FLAG.finReverse), '');
+test('a host may be told to believe every reset', (t) => {
+  const segment = (flags: number, seq: number): Uint8Array =>
+    eth({ src: macOf(3), dst: macOf(4) })
+      .ipv4({ src: ipOf(3), dst: ipOf(4) })
+      .tcp(1, 2, { flags, seq })
+      .bytes();
+  for (const closeOnAnyReset of [false, true]) {
+    const net = new TestNetwork({ closeOnAnyReset });
+    net.receive(3, segment(SYN, 1));
+    t.is(net.receive(3, segment(RST, 77)).length, 1);
+    net.receive(3, segment(ACK, 78));
+    t.is(net.drops('flowEvict'), closeOnAnyReset ? 1 : 0);
+  }
 });
 
 /** The same, as the table of effects says it: sets of letters and numbers without bits. */

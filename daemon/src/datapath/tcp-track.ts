@@ -27,7 +27,7 @@ const NEWS = establishedReverse | finReverse | dead;
  * none). Returns whether the session is over: the pair may go. Not for entries that several sessions share.
  *
  * A RST is believed when it answers a SYN and acknowledges it, or when its number is what the other side acknowledged last
- * (RFC 5961 section 3.2), so that it cannot be guessed; any, when there is no reverse or `closeOnAnyRst` says so.
+ * (RFC 5961 section 3.2), so that it cannot be guessed; any, when there is no reverse or `closeOnAnyReset` says so.
  * @param payloadLength bytes behind the header; of a super-frame, all of them.
  */
 export function trackTcp(
@@ -37,14 +37,14 @@ export function trackTcp(
   b: Uint8Array,
   tcpAt: number,
   payloadLength: number,
-  closeOnAnyRst = false,
+  closeOnAnyReset = false,
 ): boolean {
   const { words } = flows;
   const flags = tcp.flags(b, tcpAt);
   const xAt = flows.at(x);
   const yAt = y < 0 ? -1 : flows.at(y);
   if ((flags & tcp.RST) !== 0) {
-    if (closeOnAnyRst || believes(words, xAt, yAt, b, tcpAt)) markBoth(words, xAt, yAt, reset | dead);
+    if (closeOnAnyReset || believes(words, xAt, yAt, b, tcpAt)) markBoth(words, xAt, yAt, reset | dead);
     return (words[xAt + FLOW.tcp] & dead) !== 0;
   }
   if ((flags & tcp.SYN) !== 0) seeSyn(words, xAt, yAt, b, tcpAt);
@@ -59,16 +59,6 @@ export function trackTcp(
     words[xAt + FLOW.tcpSeq] = tcp.seq(b, tcpAt) + payloadLength;
   }
   return (words[xAt + FLOW.tcp] & dead) !== 0;
-}
-
-/** Gives the entry `y` what its reverse `x` has seen before `y` was made. */
-export function inheritTcp(flows: FlowTable, x: number, y: number): void {
-  const seen = flows.words[flows.at(x) + FLOW.tcp];
-  let letters = seen & (reset | dead);
-  if ((seen & syn) !== 0) letters |= synReverse;
-  if ((seen & fin) !== 0) letters |= finReverse;
-  if ((seen & established) !== 0) letters |= established | establishedReverse;
-  mark(flows.words, flows.at(y), letters);
 }
 
 function mark(words: Int32Array, at: number, letters: number): void {

@@ -41,6 +41,7 @@ export interface NetworkOptions extends Partial<
   readonly flowsPerInterface?: number;
   readonly flowEntries?: number;
   readonly flowOverflow?: number;
+  readonly closeOnAnyReset?: boolean;
 }
 
 /** A datapath on memory devices, with one network of guests. */
@@ -62,6 +63,7 @@ export class TestNetwork {
       agentBurst: options.agentBurst ?? 1000,
       underlayMtu: options.underlayMtu ?? 1500,
       flowsPerInterface: options.flowsPerInterface ?? 256,
+      closeOnAnyReset: options.closeOnAnyReset ?? false,
     });
     const replica = new Tables(null, new BridgeTable(SLOTS.entries, SLOTS.overflow));
     this.#reconciler = new Reconciler(replica, (changes: readonly TableChange[]) => {
