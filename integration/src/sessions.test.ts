@@ -40,6 +40,9 @@ async function setUp(t: ExecutionContext, config: (directory: string) => string,
   return { lab, daemon, a, b };
 }
 
+/** TCP payload of a segment: what the network's MTU leaves with time stamps. */
+const SEGMENT = 1450 - 52;
+
 const status = async (daemon: Daemon): Promise<StatusDump> => daemon.dump<StatusDump>('vrouter', 'status');
 
 /** Entries in the share of an interface. */
@@ -60,7 +63,7 @@ const datagrams = (guest: Namespace, count: number, first = 20_000, to = '5.5.5.
   ]);
 
 test('sessions end when they were idle for the time of their protocol, and a changed time holds for those there are', async (t) => {
-  const config = (): string => 'flowAgeing: [{ protocol: udp, seconds: 2 }, { protocol: icmp, seconds: 1 }]';
+  const config = (): string => 'flowAgeing: [{ protocol: udp, seconds: 5 }, { protocol: icmp, seconds: 1 }]';
   const { daemon, a, b } = await setUp(t, config);
   const server = b.spawn([
     process.execPath,
@@ -76,12 +79,14 @@ test('sessions end when they were idle for the time of their protocol, and a cha
   await client.waitFor(/connected/);
   await until('the ping is forgotten', async () => ((await entriesOf(daemon, 'a')) === 2 ? true : undefined));
 
+  const before = Date.now();
   await datagrams(a, 1);
   const sentAt = Date.now();
   t.is(await entriesOf(daemon, 'a'), 4);
   await until('the datagram is forgotten', async () => ((await entriesOf(daemon, 'a')) === 2 ? true : undefined));
-  const lasted = Date.now() - sentAt;
-  t.true(lasted > 1_500 && lasted < 4_500, `${lasted} ms`);
+  const [least, most] = [sentAt, before].map((from) => Date.now() - from);
+  // Time for a busy machine is on top of 1.25 times the idle time.
+  t.true(most > 5_000 && least < 10_000, `${least}..${most} ms`);
 
   // The TCP session is idle as well, and there is a different time for it.
   await sleep(1_000);
@@ -132,20 +137,18 @@ test('a session is recorded when it begins and when it ends, with the packets an
   t.true(Number(records[1].duration) < 10);
 
   // tcpdump shows super-frames whole; the record counts what they are on the wire.
-  const frames = await capture.stop();
-  const seen = { toB: { packets: 0, payload: 0 }, toA: { packets: 0, payload: 0 } };
-  for (const frame of frames) {
-    const payload = Number(/, length (\d+)$/.exec(frame.split(': Flags')[1] ?? '')?.[1] ?? 0);
+  const seen = { toB: { packets: 0, bytes: 0 }, toA: { packets: 0, bytes: 0 } };
+  for (const frame of await capture.stop()) {
+    const lengths = [...frame.matchAll(/, length (\d+)/g)].map(([, digits]) => Number(digits));
+    const [whole, payload] = [lengths[0], lengths.at(-1) ?? 0];
+    const segments = Math.max(1, Math.ceil(payload / SEGMENT));
     const side = frame.includes('> 5.5.5.4.7:') ? seen.toB : seen.toA;
-    side.packets += Math.max(1, Math.ceil(payload / 1448));
-    side.payload += payload;
+    side.packets += segments;
+    side.bytes += whole + (segments - 1) * (whole - payload);
   }
-  const [{ packets, bytes, reversePackets, reverseBytes }] = records.slice(1) as Record<string, number>[];
-  t.is(packets, seen.toB.packets);
-  t.is(reversePackets, seen.toA.packets);
-  // Ethernet, IP and TCP with time stamps; a SYN has 8 bytes more of options.
-  t.is(bytes, seen.toB.payload + 66 * packets + 8);
-  t.is(reverseBytes, seen.toA.payload + 66 * reversePackets + 8);
+  const { packets, bytes, reversePackets, reverseBytes } = records[1];
+  t.deepEqual({ packets, bytes }, seen.toB);
+  t.deepEqual({ packets: reversePackets, bytes: reverseBytes }, seen.toA);
   const { sessionRecords } = await status(daemon);
   t.is(sessionRecords.lost, 0);
 });
@@ -193,4 +196,53 @@ test('refused sessions are in the log with names and reason, and a few of them s
     told.reduce((sum, { leftOut = 0 }) => sum + leftOut, told.length),
     61,
   );
+});
+
+test('a rule that logs has all its sessions recorded with its name, where others are sampled', async (t) => {
+  const lab = await Lab.create(t);
+  const config = `sessions: { file: { path: ${lab.directory}/records }, sample: 1000000 }`;
+  const daemon = await lab.daemon({ config });
+  const [a, b] = [await lab.namespace('a'), await lab.namespace('b')];
+  const how = { port: 'tap', configure: true };
+  const rules = [
+    { protocol: 'udp', destination: { ports: [9] }, log: true },
+    { action: 'deny', protocol: 'udp', destination: { ports: [11] } },
+    { protocol: 'any' },
+  ];
+  await daemon.apply(
+    { apiVersion: 'vrouter/v1', kind: 'NetworkPolicy', metadata: { name: 'between' }, spec: { rules } },
+    network('red', { subnets: [{ prefix: '5.5.5.0/24' }], policies: ['between'] }),
+    network('blue', { subnets: [{ prefix: '6.6.6.0/24' }], policies: ['between'] }),
+    port('a', 'red', inside(a, how), { addresses: ['5.5.5.3'] }),
+    port('b', 'blue', inside(b, how), { addresses: ['6.6.6.3'] }),
+  );
+  for (const guest of [a, b]) await guest.waitForLink();
+  await a.ping('6.6.6.3', 3);
+  const before = daemon.output.length;
+  await datagrams(a, 3, 20_000, '6.6.6.3');
+  await a.run([
+    process.execPath,
+    '-e',
+    "const s = require('node:dgram').createSocket('udp4'); s.send('x', 11, '6.6.6.3', () => s.close())",
+  ]);
+  const records = await until('they are recorded', async () => {
+    const lines = (await readFile(join(lab.directory, 'records'), 'utf8')).split('\n').slice(0, -1);
+    const all = lines
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter(({ protocol }) => protocol === 'udp');
+    return all.length >= 3 ? all : undefined;
+  });
+  const name = (of: string): string => `default-domain:default-project:${of}`;
+  for (const record of records) {
+    t.like(record, {
+      event: 'start',
+      vmi: name('a'),
+      network: name('red'),
+      peerVmi: name('b'),
+      peerNetwork: name('blue'),
+    });
+    t.like(record, { destinationPort: 9, rule: 'NetworkPolicy/between rules[0]' });
+  }
+  const refused = await until('it is logged', () => /^.*"msg":"refused".*$/m.exec(daemon.output.slice(before))?.[0]);
+  t.like(JSON.parse(refused), { destinationPort: 11, reason: 'Policy', rule: 'NetworkPolicy/between rules[1]' });
 });

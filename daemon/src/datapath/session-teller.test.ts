@@ -1,7 +1,15 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { FLOW, FLOW_DOUBLE, FLOW_OWN, FlowTable, newFlowKey } from '../tables/flow.js';
-import { SESSION, SESSION_COUNT, SESSION_EVENT, SESSION_SETTING, SessionEvents } from '../tables/session-events.js';
+import {
+  SESSION,
+  SESSION_COUNT,
+  SESSION_END_TEXT,
+  SESSION_EVENT,
+  SESSION_SETTING,
+  SessionEvents,
+} from '../tables/session-events.js';
+import { FLOW_END } from './flow-state.js';
 import { SessionTeller } from './session-teller.js';
 
 const LOGGED_RULE = 7;
@@ -158,4 +166,14 @@ test('nothing is told where nobody wants to hear', (t) => {
     [...events.counts],
     Array.from(events.counts, () => 0),
   );
+});
+
+test('every reason why a pair is gone has its word', (t) => {
+  const words = Object.entries(FLOW_END).map(([reason, code]) => [reason, SESSION_END_TEXT[code]]);
+  t.deepEqual(words, [
+    ['aged', 'idle'],
+    ['closed', 'closed'],
+    ['asked', 'asked'],
+    ['changed', 'changed'],
+  ]);
 });
