@@ -24,6 +24,38 @@ spec:
   vxlanId: 5
   floodUnknownUnicast: true
   mtu: 1450
+  policies: [web, d:p:web]
+  rpf: disable
+  portSecurity: false
+  fatFlows:
+    - {protocol: tcp, port: 80, ignoreAddress: destination}
+    - {protocol: udp, sourcePrefix: 5.5.5.0/24, sourceAggregateLength: 26}
+    - {protocol: 58, destinationPrefix: 'fd00:5::/64', destinationAggregateLength: 128}
+`,
+  `apiVersion: vrouter/v1
+kind: NetworkPolicy
+metadata: {name: web}
+spec:
+  rules:
+    - action: deny
+      protocol: tcp
+      direction: '>'
+      source: {virtualNetwork: blue, ports: [80, 8000-8080]}
+      destination: {subnet: 5.5.5.0/24, ports: any}
+      log: true
+    - {protocol: icmp6, source: {any: true}, destination: {subnet: 'fd00:5::/64'}}
+    - {protocol: 47}
+---
+apiVersion: vrouter/v1
+kind: SecurityGroup
+metadata: {name: web, labels: {a: b}}
+spec:
+  ingress:
+    - {protocol: tcp, ports: ['443', 1-1024], remotePrefix: 0.0.0.0/0}
+    - {protocol: icmp, icmpType: 8, icmpCode: 0, remotePrefix: '::/0'}
+    - {remoteGroup: self}
+    - {protocol: 132, remoteGroup: d:p:other}
+  egress: []
 `,
   `apiVersion: vrouter/v1
 kind: VirtualMachineInterface
@@ -35,6 +67,11 @@ spec:
   mac: 02:00:00:00:00:01
   addresses: [5.5.5.3, fd00:5::3]
   hostName: guest
+  securityGroups: [web]
+  packetMode: true
+  portSecurity: false
+  maxFlows: 100
+  fatFlows: [{protocol: sctp, port: 0}, {protocol: 17, port: 53, ignoreAddress: source}]
 ---
 apiVersion: vrouter/v1
 kind: VirtualMachineInterface
@@ -55,7 +92,10 @@ api: {socket: /run/a.sock}
 tunnel: {address: 10.0.0.1, interface: eth0, encapsulations: [VXLAN], mtu: 1500}
 redis: {url: 'rediss://h:6379/2', username: u, password: p}
 redisPrefix: 'v:'
-datapath: {agentRate: 1, agentBurst: 2}
+datapath: {agentRate: 1, agentBurst: 2, flowEntries: 1024, flowOverflow: 5, flowsPerInterface: 2}
+flowAgeing: [{protocol: tcp, port: 22, seconds: 3600}, {protocol: udp, seconds: 5}]
+sessions: {}
+logLevel: debug
 metrics: {listen: '127.0.0.1:9090'}
 `,
 ];

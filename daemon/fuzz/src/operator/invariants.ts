@@ -1,4 +1,6 @@
 import { GATEWAY_MAC } from '#vrouterd/agent/compile.js';
+import { fatFlowConflict } from '#vrouterd/control/fat-flow.js';
+import { KINDS } from '#vrouterd/control/schema.js';
 import type { StoredObject } from '#vrouterd/control/store.js';
 import { addressBook, NETWORK_IDS } from '#vrouterd/control/store.js';
 import type { MemoryStore } from '#vrouterd/testing/memory-store.js';
@@ -9,8 +11,7 @@ type Interface = StoredObject<'VirtualMachineInterface'>;
 
 /** Everything a store holds, by itself and in the books, as text that can be compared. */
 export async function pictureOf(store: MemoryStore, books: Iterable<string>): Promise<string> {
-  const objects = [...store.list('VirtualNetwork'), ...store.list('VirtualMachineInterface')];
-  const rows: unknown[] = objects.map((object) => object);
+  const rows: unknown[] = KINDS.flatMap((kind) => store.list(kind));
   for (const book of [...books].sort()) {
     const entries = [...(await store.reservations(book))].sort();
     if (entries.length > 0) rows.push([book, entries]);
@@ -31,12 +32,13 @@ export async function checkStore(store: MemoryStore, everBooks: Set<string>): Pr
     must(network !== undefined, () => `${port.name} has no network`);
     checkAddresses(port, network);
   }
+  checkReferences(store);
   unique(
     networks.map(({ status }) => String(status.networkId)),
     'number of a network',
   );
   unique(
-    [...networks, ...interfaces].map(({ kind, uuid }) => `${kind} ${uuid}`),
+    KINDS.flatMap((kind) => store.list(kind)).map(({ kind, uuid }) => `${kind} ${uuid}`),
     'UUID',
   );
   unique(
@@ -52,6 +54,24 @@ export async function checkStore(store: MemoryStore, everBooks: Set<string>): Pr
     'address',
   );
   must(!interfaces.some(({ status }) => status.mac === GATEWAY_MAC), () => 'an interface has the MAC of the gateway');
+}
+
+/** Whoever is named is there, but for networks in policies and groups in the rules of groups. */
+function checkReferences(store: MemoryStore): void {
+  for (const { name, spec } of store.list('VirtualNetwork')) {
+    for (const policy of spec.policies)
+      must(
+        store.get('NetworkPolicy', policy) !== undefined,
+        () => `${name} has the policy ${policy}, which is not there`,
+      );
+  }
+  for (const { name, spec } of store.list('VirtualMachineInterface')) {
+    for (const group of spec.securityGroups)
+      must(store.get('SecurityGroup', group) !== undefined, () => `${name} is in ${group}, which is not there`);
+    const network = store.get('VirtualNetwork', spec.virtualNetwork)?.spec.fatFlows ?? [];
+    const conflict = fatFlowConflict(network, spec.fatFlows);
+    must(conflict === undefined, () => `${name} contradicts its network about ${conflict?.about ?? ''}`);
+  }
 }
 
 async function checkBooks(

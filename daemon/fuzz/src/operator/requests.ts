@@ -3,6 +3,19 @@ import type { Choices } from '../engine/choices.js';
 /** Names and prefixes are few, so that requests meet. */
 const NETWORKS = ['blue', 'red', 'other:p:blue', 'green'] as const;
 const INTERFACES = ['vm0', 'vm1', 'vm2', 'vm3', 'vm4', 'vm5', 'other:p:vm0'] as const;
+const POLICIES = ['web', 'ssh', 'other:p:web'] as const;
+const GROUPS = ['web', 'db', 'other:p:db'] as const;
+const PROTOCOLS = ['any', 'tcp', 'udp', 'icmp', 'icmp6', 132, 47] as const;
+/** Fat-flow rules, some of which are about the same packets and say something else. */
+const FAT_FLOWS = [
+  { protocol: 'tcp', port: 80 },
+  { protocol: 'tcp', port: 80, ignoreAddress: 'source' },
+  { protocol: 6, port: 80, ignoreAddress: 'none' },
+  { protocol: 'udp', ignoreAddress: 'destination' },
+  { protocol: 'udp', sourcePrefix: '5.5.5.0/29', sourceAggregateLength: 29 },
+  { protocol: 'udp', sourcePrefix: '5.5.5.0/29', sourceAggregateLength: 30 },
+  { protocol: 58, destinationPrefix: 'fd00:5::/125', destinationAggregateLength: 128 },
+] as const;
 const HOSTS = ['h1', 'h2'] as const;
 /** Subnets, and addresses that lie in them. */
 const SUBNETS = [
@@ -33,11 +46,57 @@ export type Request =
 
 export function chooseRequest(choices: Choices): Request {
   const documents = Array.from({ length: 1 + choices.below(4) }, () =>
-    choices.chance(96) ? network(choices) : port(choices),
+    choices.chance(80) ? network(choices) : choices.chance(64) ? rules(choices) : port(choices),
   );
   if (choices.chance(64)) return { kind: 'remove', documents };
   return { kind: 'apply', documents, dryRun: choices.chance(24), prune: choices.chance(24) };
 }
+
+/** A network policy or a security group. */
+function rules(choices: Choices): unknown {
+  const isPolicy = choices.chance(128);
+  const list = (make: (choices: Choices) => unknown): unknown[] =>
+    Array.from({ length: choices.below(3) }, () => make(choices));
+  return {
+    apiVersion: 'vrouter/v1',
+    kind: isPolicy ? 'NetworkPolicy' : 'SecurityGroup',
+    metadata: metadata(choices, isPolicy ? POLICIES : GROUPS),
+    spec: isPolicy
+      ? { rules: list(policyRule) }
+      : {
+          ...(choices.chance(128) ? { ingress: list(groupRule) } : {}),
+          ...(choices.chance(128) ? { egress: list(groupRule) } : {}),
+        },
+  };
+}
+
+function policyRule(choices: Choices): unknown {
+  const peer = (): unknown =>
+    choices.pick([{}, { virtualNetwork: choices.pick(NETWORKS) }, { subnet: choices.pick(SUBNETS).prefix }]);
+  return {
+    protocol: choices.pick(PROTOCOLS),
+    ...(choices.chance(64) ? { action: 'deny' } : {}),
+    ...(choices.chance(64) ? { direction: '>' } : {}),
+    source: peer(),
+    destination: peer(),
+  };
+}
+
+function groupRule(choices: Choices): unknown {
+  return {
+    protocol: choices.pick(PROTOCOLS),
+    ...choices.pick([
+      {},
+      { remoteGroup: 'self' },
+      { remoteGroup: choices.pick(GROUPS) },
+      { remotePrefix: '5.5.5.0/29' },
+    ]),
+  };
+}
+
+/** Some of a list, perhaps one twice. */
+const some = <T>(choices: Choices, list: readonly T[]): T[] =>
+  Array.from({ length: choices.below(3) }, () => choices.pick(list));
 
 function network(choices: Choices): unknown {
   const bits = choices.byte();
@@ -54,6 +113,8 @@ function network(choices: Choices): unknown {
       ...((bits & 16) === 0 ? { subnets: [{ prefix: SUBNETS[0].prefix }] } : { subnets }),
       ...((bits & 3) === 1 ? { vxlanId: 1 + choices.below(4) } : {}),
       ...((bits & 12) === 4 ? { forwardingMode: choices.pick(['l2', 'l3']) } : {}),
+      ...((bits & 96) === 96 ? { policies: some(choices, POLICIES) } : {}),
+      ...((bits & 192) === 192 ? { fatFlows: some(choices, FAT_FLOWS), rpf: 'disable' } : {}),
     },
   };
 }
@@ -83,6 +144,9 @@ function port(choices: Choices): unknown {
       ...((bits & 12) === 4 ? { mac: choices.pick(MACS) } : {}),
       ...((bits & 48) === 16 ? { host: choices.pick(HOSTS) } : {}),
       ...attach(choices, bits),
+      ...(choices.chance(64) ? { securityGroups: some(choices, GROUPS) } : {}),
+      ...(choices.chance(48) ? { fatFlows: some(choices, FAT_FLOWS) } : {}),
+      ...(choices.chance(32) ? { packetMode: true, portSecurity: false, maxFlows: 7 } : {}),
     },
   };
 }
