@@ -57,8 +57,8 @@ export class FlowMemory {
 /** Somebody who hears of sessions, and checks that each begins and ends once. */
 export class Listener {
   readonly #events = new SessionEvents();
-  /** Sessions told of and not over: generation by index of the forward entry. */
-  readonly #open = new Map<number, number>();
+  /** Sessions told of and not over. */
+  readonly #open = new Set<string>();
   readonly #heard: Record<number, string> = {
     [SESSION.start]: 'session began',
     [SESSION.end]: 'session ended',
@@ -80,7 +80,7 @@ export class Listener {
   attach({ flow, io }: Datapath): void {
     flow.sessions = new SessionTeller(flow.table, this.#events, (rule) => (rule & 1) === 1, io.clock);
     this.#open.clear();
-    for (const index of toldOf(flow.table)) this.#open.set(index, flow.table.generation(index));
+    for (const session of toldOf(flow.table)) this.#open.add(session);
   }
 
   /** Takes what was told. Afterwards those that began and did not end are those in the table. */
@@ -93,37 +93,35 @@ export class Listener {
     must(counts[SESSION_COUNT.lost] === 0, () => 'events were lost');
     const told = toldOf(table);
     must(told.length === this.#open.size, () => `${told.length} sessions were told, ${this.#open.size} not over`);
-    for (const index of told) {
-      const generation = table.generation(index);
-      must(this.#open.get(index) === generation, () => `nobody told of the session at ${index}, ${generation}`);
-    }
+    for (const session of told) must(this.#open.has(session), () => `nobody told of ${session}`);
   }
 
   #take(words: Int32Array, at: number, observe: (outcome: string) => void): void {
     const kind = words[at + SESSION_EVENT.kind];
     const forward = at + SESSION_EVENT.forward;
-    const reverse = at + SESSION_EVENT.reverse;
-    // A pair that is one entry names itself, and the other copy is empty.
-    const index = words[words[reverse] === 0 ? forward + FLOW.reverse : reverse + FLOW.reverse];
-    const generation = (words[forward + FLOW.tcp] >>> 16) & 0xff;
     must(words[forward] !== 0, () => `an event of kind ${kind} with an entry that is free`);
+    const session = sessionAt(words, forward);
     const cause = kind === SESSION.end ? SESSION_END_TEXT[words[at + SESSION_EVENT.cause]] : '';
     observe(`${this.#heard[kind]} ${cause}`);
     if (kind === SESSION.start) {
-      must(!this.#open.has(index), () => `the session at ${index} began twice`);
-      this.#open.set(index, generation);
+      must(!this.#open.has(session), () => `${session} began twice`);
+      this.#open.add(session);
     } else if (kind === SESSION.end) {
-      must(this.#open.get(index) === generation, () => `the end of a session at ${index} that did not begin`);
-      this.#open.delete(index);
+      must(this.#open.delete(session), () => `${session} ended and had not begun`);
     }
   }
 }
 
-/** Forward entries whose sessions were told. */
-function toldOf(table: FlowTable): number[] {
-  const told: number[] = [];
+/** The session whose forward entry is at this word: its key and its generation. */
+const sessionAt = (words: Int32Array, at: number): string =>
+  `${words.subarray(at, at + FLOW.reverse).join()} generation ${(words[at + FLOW.tcp] >>> 16) & 0xff}`;
+
+/** Sessions that were told and are in the table. */
+function toldOf(table: FlowTable): string[] {
+  const told: string[] = [];
   for (let i = 0; i < table.size; i++)
-    if (table.isUsed(i) && ((table.words[table.at(i) + FLOW.owner] >>> 16) & FLOW_OWN.told) !== 0) told.push(i);
+    if (table.isUsed(i) && ((table.words[table.at(i) + FLOW.owner] >>> 16) & FLOW_OWN.told) !== 0)
+      told.push(sessionAt(table.words, table.at(i)));
   return told;
 }
 
@@ -177,18 +175,22 @@ export function checkFlows({ flow, counters }: Datapath, tables: Tables, lastVif
   }
 }
 
-/** The other entry is there, names this one, and has the key of the answers. */
+/** The other entry is there, names this one, and has the key of the answers; or there is none, as nobody may answer. */
 function checkPair(table: FlowTable, index: number): void {
   const { words } = table;
   const at = table.at(index);
   const reverse = words[at + FLOW.reverse];
+  const own = words[at + FLOW.owner] >>> 16;
+  if (reverse === -1) {
+    must((own & FLOW_OWN.forward) !== 0, () => `entry ${index} is half a pair`);
+    return;
+  }
   must(
     reverse >= 0 && reverse < table.size && table.isUsed(reverse),
     () => `entry ${index} has no partner: ${reverse}`,
   );
   const to = table.at(reverse);
   must(words[to + FLOW.reverse] === index, () => `${index} names ${reverse}, which names ${words[to + FLOW.reverse]}`);
-  const own = words[at + FLOW.owner] >>> 16;
   const otherOwn = words[to + FLOW.owner] >>> 16;
   const forwards = (own & FLOW_OWN.forward) + (reverse === index ? 0 : otherOwn & FLOW_OWN.forward);
   must(forwards === 1, () => `pair ${index} ${reverse} has ${forwards} forward entries`);
