@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, watch } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import cron from 'node-cron';
 import { closeFd, LinkMonitor, listLinks, lockFile, mapFile, openPacketSocket, sdNotify } from 'packet-io';
 import type { Logger } from 'pino';
 import { FIXED } from './agent/compile.js';
@@ -33,6 +32,7 @@ import type { PuntCommand } from './tables/punt.js';
 import { NH_ID, VIF_ID } from './tables/records.js';
 import { SessionEvents } from './tables/session-events.js';
 import { snapshot, Tables } from './tables/tables.js';
+import { schedule } from './schedule.js';
 import { DaemonStatus } from './status.js';
 import { View } from './view.js';
 import { WorkerHost } from './worker-host.js';
@@ -91,13 +91,13 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   });
   watchNamespaces(realiser, undo);
   watchLinks(realiser, undo);
-  const audit = cron.schedule(AUDIT, () => {
+  const audit = (): void => {
     realiser.audit();
     ports.renewIsolation().catch((error: unknown) => {
       log.warn({ err: error }, 'could not isolate the ports from the host');
     });
-  });
-  undo.push(() => audit.destroy());
+  };
+  undo.push(schedule(AUDIT, audit, log));
 
   const operator = new Operator({
     store,
