@@ -86,7 +86,7 @@ export function formatDetails({ flow, reverse, expected, source, destination, dr
     field('Flow Protocol', protocolTitle(flow.protocol)),
     field('Flow Action', ...actionLines(flow, reverse)),
     ...(flow.names ? [field('Flow Names', formatNames(flow, flow.names))] : []),
-    field('Expected Source', ...(expected === null ? ['not checked'] : hopLines(expected))),
+    field('Expected Source', ...(expected === null ? ['not checked'] : hopLines(expected, 'Ingress Interface'))),
     field('Source Information', ...whereaboutsLines(source)),
     field('Destination Information', ...whereaboutsLines(destination)),
     field('Flow Flags', words(flow.flags, FLAG_NAMES)),
@@ -149,11 +149,11 @@ function actionLines(flow: FlowDump, reverse: FlowDump | null): string[] {
   }
 }
 
-function hopLines({ nexthop, vif }: Hop): string[] {
+function hopLines({ nexthop, vif }: Hop, title: string): string[] {
   if (nexthop === null) return ['NextHop: none'];
   const lines = [`NextHop(Index, VRF, Type): ${nexthop.id}, ${nexthop.vrf}, ${nexthop.type.toUpperCase()}`];
   if (vif !== null) {
-    lines.push(`Ingress Interface(Index, VRF, OS): vif0/${vif.id}, ${vif.vrf}, ${vif.name}`);
+    lines.push(`${title}(Index, VRF, OS): vif0/${vif.id}, ${vif.vrf}, ${vif.name}`);
     lines.push(`Interface Statistics(Out, In, Errors): ${vif.tx.packets}, ${vif.rx.packets}, ${vif.rx.errors}`);
   }
   return lines;
@@ -162,7 +162,7 @@ function hopLines({ nexthop, vif }: Hop): string[] {
 function whereaboutsLines({ vrf, route, hop }: Whereabouts): string[] {
   const lines = [`VRF: ${vrf}`, 'Layer 3 Route Information'];
   if (route === null) return [...lines, 'Matching Route: none'];
-  lines.push(`Matching Route: ${route.prefix}/${route.length}`, ...hopLines(hop));
+  lines.push(`Matching Route: ${route.prefix}/${route.length}`, ...hopLines(hop, 'Interface'));
   if (route.stitchedMac !== null) {
     lines.push('Layer 2 Route Information', `DestinationMAC: ${shortMac(route.stitchedMac)}`);
   }

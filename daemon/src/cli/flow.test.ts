@@ -297,7 +297,7 @@ Destination Information       VRF: 8
                               Layer 3 Route Information
                               Matching Route: 10.10.0.1/32
                               NextHop(Index, VRF, Type): 81, 7, ENCAP
-                              Ingress Interface(Index, VRF, OS): vif0/8, 7, tapaaf088f0-65
+                              Interface(Index, VRF, OS): vif0/8, 7, tapaaf088f0-65
                               Interface Statistics(Out, In, Errors): 612, 479, 0
                               Layer 2 Route Information
                               DestinationMAC: 2:a:0:0:0:1
