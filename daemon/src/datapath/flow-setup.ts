@@ -8,6 +8,7 @@ import * as ipv6 from '../wire/ipv6.js';
 import type { Datapath } from './datapath.js';
 import { decide } from './flow-decide.js';
 import { answerKey, foldAnswer, FOLDED, sameKey } from './flow-key.js';
+import { unfoldRefused } from './flow-find.js';
 import { applyDecision, NOBODY, removePair, tell, writeNew } from './flow-pair.js';
 import { refresh } from './flow-refresh.js';
 import { FLOW_END } from './flow-state.js';
@@ -31,6 +32,8 @@ export function makePair(dp: Datapath, from: Vif, out: number): number {
   if (from.policy && from.portSecurity && !from.owns(dp.b, p.at + ethernet.SRC)) d.drop(FLOW_DROP.noSrcRt, true);
   answerKey(real, d.answerKeyNh, answer);
   foldAnswer(tables, answer, flow.folded, real, from);
+  const known = flow.folded === FOLDED.not ? -1 : unfoldRefused(dp, from);
+  if (known >= 0) return known;
   const isOwn = sameKey(key, answer);
   if (isOwn) d.drop(FLOW_DROP.sameFlowRflowKey, true);
   const single = isOwn || !hasAnswers(dp, from);

@@ -8,8 +8,8 @@ import * as ipv6 from '../wire/ipv6.js';
 import * as tcp from '../wire/tcp.js';
 import type { DropReason } from '../packet/drop.js';
 import type { Datapath } from './datapath.js';
-import { foldByReceiver, foldBySender, FOLDED, packetKey } from './flow-key.js';
-import { refresh } from './flow-refresh.js';
+import { findEntry } from './flow-find.js';
+import { packetKey } from './flow-key.js';
 import { removePair } from './flow-pair.js';
 import { makePair } from './flow-setup.js';
 import { FLOW_END } from './flow-state.js';
@@ -56,17 +56,8 @@ function isNd({ p, b }: Datapath): boolean {
 
 function lookUp(dp: Datapath, from: Vif, keyNh: number, out: number): boolean {
   const { p, flow } = dp;
-  const { table } = flow;
   if (!packetKey(dp, keyNh, flow.real)) return false;
-  flow.key.set(flow.real);
-  flow.folded = foldBySender(flow.key, from);
-  let index = table.find(flow.key);
-  if (index < 0 && flow.folded === FOLDED.not && dp.tables.vifs.withFatFlows > 0) {
-    flow.folded = foldByReceiver(dp.tables, flow.key, from);
-    if (flow.folded !== FOLDED.not) index = table.find(flow.key);
-  }
-  if (index >= 0 && table.words[table.at(index) + FLOW.epoch] !== dp.tables.epochs.now && !refresh(dp, index))
-    index = -1;
+  let index = findEntry(dp, from);
   if (index >= 0 && isOver(dp, index)) {
     if (!beginsTcp(dp)) return refuse(dp, 'flowEvict');
     removePair(dp, index, FLOW_END.closed);
@@ -95,7 +86,7 @@ function refuse(dp: Datapath, reason: DropReason): false {
 
 /** Does with the packet in hand what its entry says. */
 function follow(dp: Datapath, from: Vif, index: number): boolean {
-  const { p, b, flow, tables } = dp;
+  const { p, b, flow } = dp;
   const { table } = flow;
   const { words, doubles } = table;
   const at = table.at(index);
@@ -117,11 +108,22 @@ function follow(dp: Datapath, from: Vif, index: number): boolean {
   if (action !== FLOW_ACTION.forward)
     return refuse(dp, action === FLOW_ACTION.drop ? 'flowActionDrop' : 'flowActionInvalid');
   const rpfNh = words[at + FLOW.rpfNh];
-  if (rpfNh > 0 && rpfNh !== from.nexthop && tables.nexthops.get(rpfNh)?.oif !== p.vif)
-    return refuse(dp, 'invalidSource');
-  if (rpfNh > 0 && p.isQuoting && !isFromItsSource(dp)) return refuse(dp, 'invalidSource');
+  if (rpfNh > 0 && !comesFrom(dp, from, at, rpfNh)) return refuse(dp, 'invalidSource');
   if (from.portSecurity && from.policy && !from.owns(b, p.at + ethernet.SRC)) return refuse(dp, 'invalidSource');
   return true;
+}
+
+/**
+ * Whether the packet in hand comes from where the route to its source leads. That is S(nh), unless the entry is for many sources, of
+ * which its key has none, or the packet is an ICMP error, whose source is not that of its session.
+ */
+function comesFrom(dp: Datapath, from: Vif, at: number, rpfNh: number): boolean {
+  const { p, flow, tables } = dp;
+  const { words } = flow.table;
+  let isOfMany = false;
+  for (let w = FLOW.source; w < FLOW.source + 4; w++) if (words[at + w] !== flow.real[w]) isOfMany = true;
+  if (!isOfMany && rpfNh !== from.nexthop && tables.nexthops.get(rpfNh)?.oif !== p.vif) return false;
+  return (!isOfMany && !p.isQuoting) || isFromItsSource(dp);
 }
 
 /** Takes the TCP segment in hand into its entries, unless several sessions share them. Closed pairs wait to be removed. */

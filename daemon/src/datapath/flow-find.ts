@@ -1,0 +1,75 @@
+import { FLOW, FLOW_ACTION, FLOW_DROP, FLOW_OWN, type FlowKey, newFlowKey } from '../tables/flow.js';
+import type { Vif } from '../tables/vif.js';
+import type { Datapath } from './datapath.js';
+import { answerKey, foldByReceiver, foldBySender, FOLDED } from './flow-key.js';
+import { refresh } from './flow-refresh.js';
+
+/** A second key of the packet in hand: as the rules of the receiver fold it. */
+const other = newFlowKey();
+
+/**
+ * Finds the entry of the packet in hand, whose key is in `flow.real`; -1: there is none. Leaves in `flow.key` and `flow.folded` what
+ * it was found by, or would be made with.
+ *
+ * The rules of the interface it comes from go first, and those of the interface it goes to are for what they leave alone. But an
+ * entry counts for more than a rule: answers belong to the session that was made when the other end's rules went first.
+ */
+export function findEntry(dp: Datapath, from: Vif): number {
+  const { flow, tables } = dp;
+  flow.key.set(flow.real);
+  flow.folded = foldBySender(flow.key, from);
+  let index = findCurrent(dp, flow.key);
+  if (index >= 0 || tables.vifs.withFatFlows === 0) return index;
+
+  other.set(flow.real);
+  if (foldByReceiver(tables, other, from) === FOLDED.not) return -1;
+  index = findCurrent(dp, other);
+  if (index < 0 && flow.folded !== FOLDED.not) return -1;
+  flow.key.set(other);
+  flow.folded = FOLDED.byReceiver;
+  return index;
+}
+
+/** The entry of a key, decided by the state there is now; -1: there is none, or not any more. */
+function findCurrent(dp: Datapath, key: FlowKey): number {
+  const { table } = dp.flow;
+  const index = table.find(key);
+  if (index < 0 || table.words[table.at(index) + FLOW.epoch] === dp.tables.epochs.now) return index;
+  return refresh(dp, index) ? index : -1;
+}
+
+/**
+ * What becomes of a folded session that was just decided not to pass. When it is the answer to one that passes it does, too: of
+ * several ends folded into one, only the first was known when that was decided. Else it is not folded, as those it would be folded
+ * with would be refused with it; unless the rules are of whoever sends it, for whom one decision is to serve all.
+ *
+ * On entry the keys and the decision are in the flow state. Returns the entry the session has already, or -1.
+ */
+export function unfoldRefused(dp: Datapath, from: Vif): number {
+  const { flow, tables } = dp;
+  const { decision: d } = flow;
+  const isForeign = d.rpfNh > 0 && tables.nexthops.get(d.rpfNh)?.oif !== from.id;
+  if (d.action !== FLOW_ACTION.drop && !isForeign) return -1;
+  if (!d.short && !isForeign) {
+    if (answersPassing(dp)) {
+      d.action = FLOW_ACTION.forward;
+      d.reason = FLOW_DROP.unknown;
+      return -1;
+    }
+    if (flow.folded === FOLDED.bySender) return -1;
+  }
+  flow.key.set(flow.real);
+  flow.folded = FOLDED.not;
+  answerKey(flow.real, d.answerKeyNh, flow.answer);
+  return findCurrent(dp, flow.key);
+}
+
+/** Whether the session in hand is the other direction of one that somebody else began, and that passes. */
+function answersPassing(dp: Datapath): boolean {
+  const { table, answer } = dp.flow;
+  const index = findCurrent(dp, answer);
+  if (index < 0) return false;
+  const at = table.at(index);
+  const isBegun = ((table.words[at + FLOW.owner] >>> 16) & FLOW_OWN.forward) !== 0;
+  return isBegun && ((table.words[at + FLOW.state] >>> 16) & 0xff) === FLOW_ACTION.forward;
+}
