@@ -1,8 +1,7 @@
 import test from 'ava';
 import { VIF } from '../tables/counters.js';
-import { FLOW_OWN } from '../tables/flow.js';
 import type { FatFlowRecord } from '../tables/records.js';
-import { entries, pair } from '../testing/flow-entries.js';
+import { entries } from '../testing/flow-entries.js';
 import { ipOf, macOf, TestNetwork } from '../testing/network.js';
 import { eth } from '../testing/packet-builder.js';
 import { flowUpkeep } from './flow-upkeep.js';
@@ -16,7 +15,6 @@ const fat = (changes: Partial<FatFlowRecord> = {}): FatFlowRecord => ({
   ...changes,
 });
 
-const SYN = 0x02;
 const ACK = 0x10;
 
 const segment = (from: number, to: number, sport: number, dport: number, flags = ACK): Uint8Array =>
@@ -33,40 +31,6 @@ const keys = (net: TestNetwork): string[] =>
 
 const network = (vif: number, ...rules: readonly FatFlowRecord[]): TestNetwork =>
   new TestNetwork({ guests: 3, port: (id) => (id === vif ? { fatFlows: rules } : {}) });
-
-test('sessions of a guest with a rule share a pair, which shows no letters and stays when they close', (t) => {
-  const net = network(3, fat());
-  for (const port of [1000, 1001]) {
-    net.receive(3, segment(3, 4, port, 22, SYN));
-    net.receive(4, segment(4, 3, 22, port, SYN | ACK));
-    net.receive(3, segment(3, 4, port, 22, 0x04 | ACK));
-  }
-  t.deepEqual(keys(net), ['5.5.5.3:0 5.5.5.4:0', '5.5.5.4:0 5.5.5.3:0']);
-  t.deepEqual(
-    pair(net).map(({ packets, tcp, own }) => [packets, tcp, own & FLOW_OWN.fat]),
-    [
-      [4, 0, FLOW_OWN.fat],
-      [2, 0, FLOW_OWN.fat],
-    ],
-  );
-});
-
-test('a rule of the receiver alone folds both directions too', (t) => {
-  const net = network(4, fat({ port: 22, ignore: 'destination' }));
-  net.receive(3, segment(3, 4, 1000, 22));
-  net.receive(5, segment(5, 4, 2000, 22));
-  net.receive(4, segment(4, 3, 22, 1000));
-  net.receive(4, segment(4, 5, 22, 2000));
-  t.true(keys(net).includes('0.0.0.0:0 5.5.5.4:22'), keys(net).join());
-  t.true(keys(net).includes('5.5.5.4:22 0.0.0.0:0'), keys(net).join());
-});
-
-test('the same port on both ends is masked on the same side in both directions', (t) => {
-  const net = network(3, fat({ protocol: 6, port: 123 }));
-  t.is(net.receive(3, segment(3, 4, 123, 123)).length, 1);
-  t.is(net.receive(4, segment(4, 3, 123, 123)).length, 1);
-  t.deepEqual(keys(net), ['5.5.5.3:0 5.5.5.4:123', '5.5.5.4:0 5.5.5.3:123']);
-});
 
 test('a rule that is changed takes effect for sessions under way, in both directions of the change', (t) => {
   const rules = (list: readonly FatFlowRecord[]) => ({
