@@ -3,7 +3,7 @@ import type { DropstatsDump, InetRouteDump } from '../../daemon/src/control/dump
 import type { Daemon } from './lab/daemon.js';
 import type { Background } from './lab/process.js';
 import { sleep } from './lab/process.js';
-import { portOf } from './lab/topology.js';
+import { type Document, portOf } from './lab/topology.js';
 import {
   A,
   B,
@@ -88,6 +88,21 @@ test('a policy of one direction lets one side begin, and the other answer', asyn
   t.true(await connects(a, B, 80));
   t.false(await connects(a, B, 81));
   t.false(await connects(b, A, 80));
+});
+
+test('IPv6 addresses are leaked and filtered as IPv4 ones are', async (t) => {
+  const six = (n: number): Document => ({ subnets: [{ prefix: `10.${n}.0.0/24` }, { prefix: `fd00:${n}::/64` }] });
+  const rules = [
+    between({ protocol: 'icmp6' }),
+    between({ protocol: 'tcp', destination: { subnet: 'fd00:2::/64', ports: [80] } }),
+  ];
+  const { a, b } = await twoNetworks(t, policy('p', ...rules), leftNetwork(['p'], six(1)), rightNetwork(['p'], six(2)));
+  for (const port of [80, 81]) await serve(b, port);
+  await a.ping('fd00:2::3');
+  await b.ping('fd00:1::3');
+  t.true(await connects(a, 'fd00:2::3', 80));
+  t.false(await connects(a, 'fd00:2::3', 81));
+  t.false(await connects(a, B, 80), 'the rule is about IPv6');
 });
 
 test('the first rule that matches decides, and inside a network everything passes', async (t) => {

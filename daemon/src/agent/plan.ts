@@ -59,7 +59,7 @@ export function hasPortSecurity(network: NetworkObject, vmi: InterfaceObject): b
 }
 
 /** The security groups that apply to an interface, in an order of their own: those with the same ones share access lists. */
-export function groupNamesOf(network: NetworkObject, vmi: InterfaceObject): readonly string[] {
+function groupNamesOf(network: NetworkObject, vmi: InterfaceObject): readonly string[] {
   return hasPortSecurity(network, vmi) ? [...vmi.spec.securityGroups].sort() : [];
 }
 

@@ -2,9 +2,11 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { parseDocument } from '../control/schema.js';
 import type { StoredObject } from '../control/store.js';
+import { groupObject, policyObject } from '../testing/objects.js';
 import { ID_RANGES } from '../testing/plans.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 import { BridgeTable } from '../tables/bridge.js';
+import type { TableChange } from '../tables/records.js';
 import { Tables } from '../tables/tables.js';
 import { Ids } from './ids.js';
 import type { OpenPort, PortSpec } from './ports.js';
@@ -36,9 +38,12 @@ function vmi(name: string, number: number, spec: object = {}): StoredObject {
   return { ...parsed, name: nameOf(name), revision: 1, uuid: name, status } as unknown as StoredObject;
 }
 
+const QUIET = { info: () => undefined, warn: () => undefined };
+
 /** A realiser on ports that are only noted down. What `broken` says of a device happens instead. */
 function setUp(t: ExecutionContext) {
   const events: string[] = [];
+  const sent: TableChange[] = [];
   const broken = new Map<string, 'ensure' | 'open'>();
   const faults = { ensure: false, remove: false };
   const displaced: string[] = [];
@@ -48,23 +53,18 @@ function setUp(t: ExecutionContext) {
     host: 'here',
     plan: { networkMtu: 1450, mac: '0c:c4:7a:59:62:5c' },
     ids: new Ids(join(temporaryFolder(t), 'ids'), { ...ID_RANGES, vif: { first: 3, end: 6 } }),
-    reconciler: new Reconciler(new Tables(null, new BridgeTable(64, 16)), () => undefined),
+    reconciler: new Reconciler(new Tables(null, new BridgeTable(64, 16)), (changes) => sent.push(...changes)),
     forget: () => undefined,
     ports: {
       ensure: (specs: readonly PortSpec[]) => {
         if (faults.ensure) return Promise.reject(new Error('no ip command'));
         events.push(`ensure ${specs.map(({ device }) => device).join(' ')}`);
         for (const { vifId, device } of specs) nameByVif.set(vifId, device);
-        return Promise.resolve(
-          new Map<number, OpenPort | Error>(
-            specs.map(({ vifId, device }) => [
-              vifId,
-              broken.get(device) === 'ensure'
-                ? new Error('namespace is missing')
-                : { kind: 'packet', ifindex: 100 + vifId, vnetHeader: true },
-            ]),
-          ),
-        );
+        const portOf = ({ vifId, device }: PortSpec): OpenPort | Error =>
+          broken.get(device) === 'ensure'
+            ? new Error('namespace is missing')
+            : { kind: 'packet', ifindex: 100 + vifId, vnetHeader: true };
+        return Promise.resolve(new Map(specs.map((spec) => [spec.vifId, portOf(spec)])));
       },
       removeOthers: (known) => {
         others.push(...known);
@@ -86,12 +86,12 @@ function setUp(t: ExecutionContext) {
       detach: (vif) => events.push(`detach ${nameByVif.get(vif) ?? ''}`),
       discard: () => undefined,
     },
-    log: { info: () => undefined, warn: () => undefined },
+    log: QUIET,
   });
   const set = (object: StoredObject): void => {
     realiser.onChange({ op: 'set', kind: object.kind, name: object.name, object });
   };
-  return { realiser, events, others, broken, faults, displaced, set };
+  return { realiser, events, sent, others, broken, faults, displaced, set };
 }
 
 test('interfaces of this host get ports, and are active once traffic can flow', async (t) => {
@@ -206,6 +206,26 @@ test('a change of the network leaves the traffic of its ports alone', async (t) 
   set(network({ mtu: 1400 }));
   await realiser.settled();
   t.deepEqual(events, ['ensure tapa']);
+});
+
+test('a policy or group that changes reaches the tables, and touches no port', async (t) => {
+  const { realiser, events, sent, set } = setUp(t);
+  set(policyObject('p', { protocol: 'tcp' }));
+  set(groupObject('g'));
+  set(network({ policies: ['p'] }));
+  set(vmi('a', 3, { securityGroups: ['g'] }));
+  await realiser.settled();
+  const count = events.length;
+  sent.length = 0;
+  set(policyObject('p', { protocol: 'udp' }));
+  await realiser.settled();
+  set(groupObject('g', { egress: [] }));
+  await realiser.settled();
+  t.deepEqual(
+    sent.map((change) => (change.table === 'acl' && change.op === 'set' ? change.record.name : change.table)),
+    [NETWORK, `${nameOf('g')} egress`],
+  );
+  t.is(events.length, count);
 });
 
 test('a port that moves to another namespace is ended first and begun anew', async (t) => {
