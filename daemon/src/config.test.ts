@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { ConfigError, defaultNetworkMtu, lastingChanges, parseConfig, readConfig } from './config.js';
+import { ConfigError, configSchema, defaultNetworkMtu, lastingChanges, parseConfig, readConfig } from './config.js';
 
 const ageing = (rules: string): string => `{ tunnel: { address: 192.0.2.1 }, flowAgeing: [${rules}] }`;
 const FILE = '/etc/vrouterd/vrouterd.yaml';
@@ -89,4 +90,9 @@ test('fields that a running daemon takes over are told from those that need a re
   t.deepEqual(lastingChanges(from, quick), []);
   const other = parseConfig('{ host: other, tunnel: { address: 192.0.2.2 }, metrics: { listen: "x:1" } }', FILE);
   t.deepEqual(new Set(lastingChanges(from, other)), new Set(['host', 'tunnel', 'metrics']));
+});
+
+test('the JSON Schema in config/schema is what the validator says (else run npm run schemas)', (t) => {
+  const file = new URL('../../config/schema/vrouterd.json', import.meta.url);
+  t.deepEqual(JSON.parse(readFileSync(file, 'utf8')), JSON.parse(JSON.stringify(configSchema())));
 });

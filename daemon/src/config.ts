@@ -98,6 +98,17 @@ export class ConfigError extends Error {
   }
 }
 
+/** The JSON Schema (draft 2020-12) of the configuration file, for editors and other programs. */
+export function configSchema(): unknown {
+  const schema = z.toJSONSchema(configFile, { io: 'input' });
+  const { host, redis, ...others } = schema.properties as Record<string, { default?: unknown; anyOf: unknown[] }>;
+  // What this machine is called is nobody else's default.
+  const anyHost = { ...host, default: undefined };
+  // A URL alone is turned into settings before they are checked, which a schema cannot say.
+  const anyStore = { ...redis, anyOf: [{ type: 'string' }, ...redis.anyOf] };
+  return { title: 'vrouterd', ...schema, properties: { host: anyHost, redis: anyStore, ...others } };
+}
+
 /** Reads and checks a configuration file. Throws ConfigError. */
 export function readConfig(file: string): Config {
   let text: string;
