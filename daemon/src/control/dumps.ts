@@ -305,7 +305,7 @@ export interface TraceStep {
 }
 
 /** What became of a packet: it left, it ended, the agent has it, or its sender was answered. */
-export type TraceOutcome = 'sent' | 'dropped' | 'agent' | 'answered';
+export type TraceOutcome = 'sent' | 'dropped' | 'agent' | 'answered' | 'waits';
 
 export interface TraceDump {
   /** The packet in words. */

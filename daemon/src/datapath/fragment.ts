@@ -7,6 +7,7 @@ import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import * as ipv6Fragment from '../wire/ipv6-fragment.js';
 import type { Datapath } from './datapath.js';
+import { STEP } from './tracer.js';
 import { FragmentQueue, type FragmentQueueSize } from './fragment-queue.js';
 
 /** Frames dropped for want of their first fragment in one go at most. */
@@ -129,6 +130,7 @@ function wait(dp: Datapath): void {
   if (!fragments.queue.put(dp.b, p.at, p.end - p.at, fragments.key, vif, p.nexthop, dp.now)) {
     return dp.drop('fragmentQueue');
   }
+  dp.tracer?.step(STEP.wait);
   dp.consume();
 }
 

@@ -37,6 +37,8 @@ export const STEP = {
   decide: 12,
   /** Belongs to a session: flow entry, 1: the entry was made for it, the entry's state word, S(nh). */
   flow: 13,
+  /** A fragment that came before the first of its datagram, and waits for it. */
+  wait: 14,
 } as const;
 
 /** Who answers for an address: the MAC bound to it, the interface's own, its owner; nobody is asked about an announcement. */

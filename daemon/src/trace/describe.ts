@@ -32,6 +32,7 @@ const DESCRIBE: Readonly<Record<number, Describe>> = {
   [STEP.policy]: asked,
   [STEP.decide]: decided,
   [STEP.flow]: session,
+  [STEP.wait]: () => ({ subject: '', result: 'waits for the first fragment of its datagram', ids: {} }),
 };
 
 /** Says a step in words. @param before the steps that came before it. */
@@ -167,6 +168,12 @@ function explain(reason: DropReason, step: Step, before: readonly Step[], names:
       return 'its session is over';
     case 'flowTableFull':
       return 'the flow table has no room';
+    case 'fragmentQueue':
+      return 'too many fragments wait for their first already';
+    case 'noFragmentEntry':
+      return 'too many datagrams are under way in fragments';
+    case 'icmpError':
+      return 'an error about an error';
     case 'newFlow':
       return 'the interface has all the flows it may have';
     case 'packetLoop':

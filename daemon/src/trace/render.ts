@@ -80,6 +80,8 @@ function verdictOf(
     const told = agent === '' ? '' : `; the agent answers: ${agent}`;
     return { outcome: 'dropped', verdict: `dropped: ${shown[dropAt].result}${told}`, drop };
   }
+  const waits = steps.findIndex(({ kind }) => kind === STEP.wait);
+  if (waits >= 0) return { outcome: 'waits', verdict: shown[waits].result, drop: null };
   const verdict = `given to the agent${agent === '' ? '' : `, which answers: ${agent}`}`;
   return { outcome: 'agent', verdict, drop: null };
 }

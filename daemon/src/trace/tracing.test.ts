@@ -288,3 +288,22 @@ test('a real packet shows the steps its dry run showed', (t) => {
     t.deepEqual(shown(live), shown(dry));
   }
 });
+
+test('a fragment before the first of its datagram is seen to wait, then to go on', (t) => {
+  const net = new TestNetwork();
+  const tracing = new Tracing(partsOf(net));
+  const records: TraceRecord[] = [];
+  net.dp.tracer = new Tracer(net.dp, null, (record) => records.push(record));
+  const fragment = (fragmentOffset: number, mf: boolean): Uint8Array =>
+    eth({ src: macOf(3), dst: macOf(4) })
+      .ipv4({ src: ipOf(3), dst: ipOf(4), protocol: 17, id: 7, fragmentOffset, mf })
+      .payload([0, 7, 0, 9, 0, 24, 0, 0])
+      .bytes();
+  net.receive(3, fragment(8, false));
+  net.receive(3, fragment(0, true));
+  const [waits, first, later] = records.map((record) => renderTrace(record, tracing.namesOfWorker()));
+  t.like(waits, { outcome: 'waits', verdict: 'waits for the first fragment of its datagram', drop: null });
+  t.deepEqual(stages(waits), ['input', 'parse', 'wait']);
+  t.deepEqual([first.outcome, later.outcome], ['sent', 'sent']);
+  t.true(step(later, 'flow').includes('5.5.5.3:7 > 5.5.5.4:9'));
+});
