@@ -11,7 +11,10 @@ const allowed = {
   api: ['agent', 'control', 'tables', 'packet'],
   cli: [],
 };
-const also = { datapath: '^daemon/src/io/device\\.ts$', cli: '^daemon/src/(control/(schema|dumps|flow-match)|yaml)\\.ts$' };
+const also = {
+  datapath: '^daemon/src/io/device\\.ts$',
+  cli: '^daemon/src/(control/(schema|dumps|flow-match)|yaml)\\.ts$',
+};
 const isTest = '\\.test\\.ts$';
 
 module.exports = {

@@ -20,15 +20,7 @@ export const guestView = (changes: Partial<DaemonView> = {}): DaemonView => {
     inetRoute: (id, _family, prefix, length) => (id === 7 ? inetRoute({ prefix, length }) : undefined),
     bridgeRoutes: (id) => (id === 7 ? [entry] : undefined),
     bridgeRoute: (id, wanted) => (id === 7 && wanted === mac ? entry : undefined),
-    flows: () => [tcpFlow()],
-    flow: (index) => {
-      if (index !== 131252) throw new RefusedError('notFound', `Flow index ${index} is not active`);
-      return tcpFlow();
-    },
-    flowTable: () => flowTable(),
-    flowCounts: () => [undefined, { drop: 0, hold: 0, forward: 2, nat: 0 }],
-    changeFlow: () => Promise.resolve(),
-    flushFlows: () => Promise.resolve(1),
+    ...flowView(),
     dropstats: () => drops,
     vrfstats: () => [vrf],
     vrfstatsOf: (id) => (id === 7 ? vrf : undefined),
@@ -68,3 +60,16 @@ export const guestView = (changes: Partial<DaemonView> = {}): DaemonView => {
     ...changes,
   };
 };
+
+/** The part of it that is about flows: one session. */
+const flowView = (): Pick<DaemonView, 'flows' | 'flow' | 'flowTable' | 'flowCounts' | 'changeFlow' | 'flushFlows'> => ({
+  flows: () => [tcpFlow()],
+  flow: (index) => {
+    if (index !== 131252) throw new RefusedError('notFound', `Flow index ${index} is not active`);
+    return tcpFlow();
+  },
+  flowTable: () => flowTable(),
+  flowCounts: () => [undefined, { drop: 0, hold: 0, forward: 2, nat: 0 }],
+  changeFlow: () => Promise.resolve(),
+  flushFlows: () => Promise.resolve(1),
+});
