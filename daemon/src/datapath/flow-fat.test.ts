@@ -1,4 +1,5 @@
 import test from 'ava';
+import fc from 'fast-check';
 import { VIF } from '../tables/counters.js';
 import type { FatFlowRecord } from '../tables/records.js';
 import { entries } from '../testing/flow-entries.js';
@@ -94,4 +95,85 @@ test('several guests talk to one that folds them all: each has an entry of its o
   net.configure({ guests: 2 });
   while (flowUpkeep(net.dp));
   t.is(entries(net).length, 2);
+});
+
+test('all fragments of folded datagrams belong to their entry, which makes no other', (t) => {
+  const net = network(3, fat({ protocol: 17, port: 53, ignore: 'destination' }));
+  const fragment = (sport: number, n: number): Uint8Array => {
+    const head = [sport >> 8, sport & 0xff, 0, 53, 0, 32, 0, 0];
+    return eth({ src: macOf(3), dst: macOf(4) })
+      .ipv4({ src: ipOf(3), dst: ipOf(4), id: sport, protocol: 17, fragmentOffset: n * 16, mf: n === 0 })
+      .payload(n === 0 ? [...head, ...new Uint8Array(8)] : new Uint8Array(16))
+      .bytes();
+  };
+  for (const sport of [1000, 2000]) for (const n of [0, 1]) t.is(net.receive(3, fragment(sport, n)).at(0)?.port, 4);
+  t.deepEqual(keys(net), ['0.0.0.0:53 5.5.5.3:0', '5.5.5.3:0 0.0.0.0:53']);
+  t.deepEqual(
+    entries(net)
+      .map(({ packets }) => packets)
+      .sort(),
+    [0, 4],
+  );
+  t.is(net.imbalance(), 0);
+});
+
+test('rules of an interface in packet mode are for nothing, those of whom it talks to are for both directions', (t) => {
+  const rules = (vif: number) => ({
+    packetMode: [3],
+    port: (id: number) => (id === vif ? { fatFlows: [fat({ port: 22, ignore: 'destination' })] } : {}),
+  });
+  for (const [vif, expected] of [
+    [3, ['5.5.5.3:1000 5.5.5.4:22', '5.5.5.3:2000 5.5.5.4:22', '5.5.5.4:22 5.5.5.3:1000', '5.5.5.4:22 5.5.5.3:2000']],
+    [4, ['0.0.0.0:0 5.5.5.4:22', '5.5.5.4:22 0.0.0.0:0']],
+  ] as const) {
+    const net = new TestNetwork(rules(vif));
+    for (const sport of [1000, 2000]) {
+      t.is(net.receive(3, segment(3, 4, sport, 22)).at(0)?.port, 4);
+      t.is(net.receive(4, segment(4, 3, 22, sport)).at(0)?.port, 3);
+    }
+    t.deepEqual(keys(net), [...expected]);
+    t.true(entries(net).every(({ keyNh }) => keyNh === 24));
+  }
+});
+
+test('no set of rules keeps a guest that lets nobody in from those it asks', (t) => {
+  const rule = fc.record({
+    protocol: fc.constantFrom(6, 17),
+    port: fc.constantFrom(0, 22, 80),
+    ignore: fc.constantFrom('none', 'source', 'destination'),
+    source: fc.option(fc.constantFrom({ prefix: '5.5.5.0', length: 24, aggregate: 31 }), { freq: 3 }),
+    destination: fc.option(fc.constantFrom({ prefix: '5.5.5.4', length: 31, aggregate: 31 }), { freq: 3 }),
+  });
+  const rules = fc.array(rule, { maxLength: 3 });
+  const session = fc.record({
+    server: fc.constantFrom(4, 5, 6),
+    isTcp: fc.boolean(),
+    sport: fc.constantFrom(22, 80, 1000, 2000),
+    dport: fc.constantFrom(22, 80, 443),
+  });
+  fc.assert(
+    fc.property(
+      fc.tuple(rules, rules, rules),
+      fc.array(session, { maxLength: 12 }),
+      ([client, one, other], sessions) => {
+        const of: Partial<Record<number, readonly FatFlowRecord[]>> = { 3: client, 4: one, 5: other };
+        const net = new TestNetwork({
+          guests: 4,
+          acls: [{ id: 6, name: 'closed', rules: [], otherwise: 'deny' }],
+          port: (vif) => ({ fatFlows: of[vif] ?? [], ingressAcl: vif === 3 ? 6 : -1 }),
+        });
+        for (const { server, isTcp, sport, dport } of sessions) {
+          const frame = (from: number, to: number, ports: readonly [number, number]): Uint8Array => {
+            const l3 = eth({ src: macOf(from), dst: macOf(to) }).ipv4({ src: ipOf(from), dst: ipOf(to) });
+            return (isTcp ? l3.tcp(...ports) : l3.udp(...ports)).bytes();
+          };
+          if (net.receive(3, frame(3, server, [sport, dport])).at(0)?.port !== server) throw new Error('not asked');
+          if (net.receive(server, frame(server, 3, [dport, sport])).at(0)?.port !== 3)
+            throw new Error(`not answered: ${keys(net).join()}`);
+        }
+        t.is(net.imbalance(), 0);
+      },
+    ),
+    { numRuns: 300 },
+  );
 });

@@ -1,7 +1,7 @@
 import { FLOW, FLOW_ACTION, FLOW_DROP, FLOW_OWN, type FlowKey, newFlowKey } from '../tables/flow.js';
 import type { Vif } from '../tables/vif.js';
 import type { Datapath } from './datapath.js';
-import { answerKey, foldByReceiver, foldBySender, FOLDED } from './flow-key.js';
+import { answerKey, foldAnswer, foldByReceiver, foldBySender, FOLDED } from './flow-key.js';
 import { refresh } from './flow-refresh.js';
 
 /** A second key of the packet in hand: as the rules of the receiver fold it. */
@@ -51,7 +51,7 @@ export function unfoldRefused(dp: Datapath, from: Vif): number {
   const isForeign = d.rpfNh > 0 && tables.nexthops.get(d.rpfNh)?.oif !== from.id;
   if (d.action !== FLOW_ACTION.drop && !isForeign) return -1;
   if (!d.short && !isForeign) {
-    if (answersPassing(dp)) {
+    if (answersPassing(dp, from)) {
       d.action = FLOW_ACTION.forward;
       d.reason = FLOW_DROP.unknown;
       return -1;
@@ -64,12 +64,25 @@ export function unfoldRefused(dp: Datapath, from: Vif): number {
   return findCurrent(dp, flow.key);
 }
 
-/** Whether the session in hand is the other direction of one that somebody else began, and that passes. */
-function answersPassing(dp: Datapath): boolean {
-  const { table, answer } = dp.flow;
-  const index = findCurrent(dp, answer);
+/**
+ * Whether the session in hand is the other direction of one that somebody else began, and that passes: by the key of the answers, or
+ * by the key the receiver's own rules give to what it sends.
+ */
+function answersPassing(dp: Datapath, from: Vif): boolean {
+  const { flow, tables } = dp;
+  if (isBegun(dp, flow.answer)) return true;
+  if (flow.folded !== FOLDED.bySender || tables.vifs.withFatFlows === 0) return false;
+  answerKey(flow.real, flow.decision.answerKeyNh, other);
+  foldAnswer(tables, other, FOLDED.byReceiver, flow.real, from);
+  return isBegun(dp, other);
+}
+
+/** Whether a session was begun by a packet with this key, and passes. */
+function isBegun(dp: Datapath, key: FlowKey): boolean {
+  const { table } = dp.flow;
+  const index = findCurrent(dp, key);
   if (index < 0) return false;
   const at = table.at(index);
-  const isBegun = ((table.words[at + FLOW.owner] >>> 16) & FLOW_OWN.forward) !== 0;
-  return isBegun && ((table.words[at + FLOW.state] >>> 16) & 0xff) === FLOW_ACTION.forward;
+  const isForward = ((table.words[at + FLOW.owner] >>> 16) & FLOW_OWN.forward) !== 0;
+  return isForward && ((table.words[at + FLOW.state] >>> 16) & 0xff) === FLOW_ACTION.forward;
 }

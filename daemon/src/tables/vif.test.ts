@@ -1,6 +1,6 @@
 import test from 'ava';
 import { rule } from '../testing/fat-flows.js';
-import type { VifRecord } from './records.js';
+import { VIF_FLAG, type VifRecord } from './records.js';
 import { VifTable } from './vif.js';
 
 const record = (id: number, rules: number): VifRecord => ({
@@ -10,7 +10,7 @@ const record = (id: number, rules: number): VifRecord => ({
   mac: '00:00:5e:00:01:00',
   vrf: 1,
   mcastVrf: 1,
-  flags: 0,
+  flags: VIF_FLAG.policy,
   nexthop: 16 + id,
   ip: '5.5.5.3',
   ip6: null,
@@ -43,6 +43,8 @@ test('the table knows how many interfaces have fat-flow rules, however they chan
   vifs.delete(4);
   vifs.delete(9);
   t.is(vifs.withFatFlows, 1);
+  vifs.set({ ...record(4, 1), flags: 0 });
+  t.is(vifs.withFatFlows, 1, 'in packet mode rules are for nothing');
   vifs.delete(3);
   t.is(vifs.withFatFlows, 0);
 });

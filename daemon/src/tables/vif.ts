@@ -12,7 +12,7 @@ export class Vif {
   flags = 0;
   vrf = 0;
   mcastVrf = 0;
-  /** Its fat-flow rules, null: none. */
+  /** Its fat-flow rules, null: none, or its packets have no flows. */
   fatFlows: FatFlows | null = null;
   /** Flow-key nexthop: K(nh) of the flows its packets have. */
   nexthop = 0;
@@ -47,9 +47,10 @@ export class Vif {
     this.flags = record.flags;
     this.vrf = record.vrf;
     this.mcastVrf = record.mcastVrf;
-    this.fatFlows = record.fatFlows.length === 0 ? null : new FatFlows(record.fatFlows, record.fatFlowExclude);
     this.nexthop = record.nexthop;
     this.policy = (record.flags & VIF_FLAG.policy) !== 0;
+    const isFolded = this.policy && record.fatFlows.length > 0;
+    this.fatFlows = isFolded ? new FatFlows(record.fatFlows, record.fatFlowExclude) : null;
     this.portSecurity = record.portSecurity;
     this.maxFlows = record.maxFlows;
     this.egressAcl = record.egressAcl;
@@ -74,11 +75,12 @@ export class VifTable {
   withFatFlows = 0;
 
   set(record: VifRecord): void {
-    const vif = this.#vifs[record.id];
-    if (vif?.fatFlows) this.withFatFlows--;
-    if (vif) vif.set(record);
-    else this.#vifs[record.id] = new Vif(record);
-    if (record.fatFlows.length > 0) this.withFatFlows++;
+    const known = this.#vifs[record.id];
+    if (known?.fatFlows) this.withFatFlows--;
+    const vif = known ?? new Vif(record);
+    if (known) known.set(record);
+    else this.#vifs[record.id] = vif;
+    if (vif.fatFlows) this.withFatFlows++;
   }
 
   delete(id: number): void {
