@@ -105,7 +105,7 @@ test('the flood tree is the same in whatever order interfaces become known', (t)
   t.deepEqual(tree([second, first]), tree([first, second]));
 });
 
-test('a network with IPv6 has a gateway with a link-local address', (t) => {
+test('a network with IPv6 has a gateway with a link-local address, and so have its guests', (t) => {
   const { routes } = compileNetwork(
     plan({
       subnets: [{ family: 'inet6', prefix: 'fd00:5::', length: 64, gateway: null, service: 'fd00:5::2' }],
@@ -113,4 +113,6 @@ test('a network with IPv6 has a gateway with a link-local address', (t) => {
   );
   t.true(routes.some(({ prefix, length }) => prefix === 'fe80::200:5eff:fe00:100' && length === 128));
   t.false(routes.some(({ prefix }) => prefix === 'fd00:5::1'));
+  const own = routes.find(({ prefix }) => prefix === 'fe80::aa:f0ff:fe88:f065');
+  t.like(own, { family: 'inet6', length: 128, nexthop: 81, stitchedMac: '02:aa:f0:88:f0:65' });
 });

@@ -16,11 +16,12 @@ import {
   type VifRecord,
   type VrfRecord,
 } from '../tables/records.js';
+import { linkLocalOf } from './link-local.js';
 
 /** MAC of every network's gateway, and of the datapath's end of every port. */
 export const GATEWAY_MAC = '00:00:5e:00:01:00';
-/** Link-local address of the gateway: that MAC as a modified EUI-64 (RFC 4291 appendix A). */
-export const GATEWAY_LINK_LOCAL = 'fe80::200:5eff:fe00:100';
+/** Link-local address of the gateway. */
+export const GATEWAY_LINK_LOCAL = linkLocalOf(GATEWAY_MAC);
 const BROADCAST_MAC = 'ff:ff:ff:ff:ff:ff';
 /** Destination MAC of frames to the agent, as `nh` shows it. */
 const AGENT_MAC = '00:00:00:00:00:01';
@@ -247,11 +248,11 @@ function routesOf(network: NetworkPlan): Omit<RouteRecord, 'stitchedIndex'>[] {
     const own = new Set([subnet.gateway, subnet.service].filter((address) => address !== null));
     for (const prefix of own) routes.push({ ...gateway, family, prefix, length: hostLength(family) });
   }
-  if (network.subnets.some((subnet) => subnet.family === 'inet6')) {
-    routes.push({ ...gateway, family: 'inet6', prefix: GATEWAY_LINK_LOCAL, length: 128 });
-  }
+  const hasIpv6 = network.subnets.some((subnet) => subnet.family === 'inet6');
+  if (hasIpv6) routes.push({ ...gateway, family: 'inet6', prefix: GATEWAY_LINK_LOCAL, length: 128 });
   for (const port of network.interfaces) {
-    for (const address of port.addresses) {
+    // Where there is IPv6, a guest has the link-local address of its MAC as well: its sessions with it are its own.
+    for (const address of [...port.addresses, ...(hasIpv6 ? [linkLocalOf(port.mac)] : [])]) {
       const family = familyOf(address);
       routes.push({
         ...route,
