@@ -111,7 +111,7 @@ function locate(tables: Tables, nexthop: Nexthop | undefined, d: FlowDecision): 
 }
 
 /** Whether what the interface sends from must be its own. */
-const isEnforced = (vrf: Vrf, vif: Vif): boolean => vif.policy && vif.portSecurity && vrf.record.rpf;
+const isEnforced = (vrf: Vrf, vif: Vif): boolean => vif.isChecked && vrf.record.rpf;
 
 const leadsSomewhere = (nexthop: Nexthop | undefined): nexthop is Nexthop =>
   nexthop !== undefined && nexthop.type !== NH_TYPE.discard && nexthop.type !== NH_TYPE.dead;

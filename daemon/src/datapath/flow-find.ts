@@ -16,10 +16,16 @@ const other = newFlowKey();
  */
 export function findEntry(dp: Datapath, from: Vif): number {
   const { flow, tables } = dp;
+  if (tables.vifs.withFatFlows === 0) {
+    flow.folded = FOLDED.not;
+    if (flow.key !== flow.real) flow.key = flow.real;
+    return findCurrent(dp, flow.real);
+  }
+  flow.key = flow.fat;
   flow.key.set(flow.real);
   flow.folded = foldBySender(flow.key, from);
   let index = findCurrent(dp, flow.key);
-  if (index >= 0 || tables.vifs.withFatFlows === 0) return index;
+  if (index >= 0) return index;
 
   other.set(flow.real);
   if (foldByReceiver(tables, other, from) === FOLDED.not) return -1;

@@ -16,27 +16,37 @@ import { ipEnd } from './parse.js';
 
 const IPV4_KEY = 4 << 8;
 const IPV6_KEY = 6 << 8;
+/** Bytes TCP and UDP begin with: source and destination port. */
+const PORTS_LEN = 4;
 
 /**
- * Writes the key of the packet in hand, which parse() has accepted as IP, with `keyNh` as its nexthop. False: the packet has none,
- * and was dropped.
+ * Writes the key of the packet in hand, which parse() has accepted as IP, with `keyNh` as its nexthop, to `flow.real`. False: the
+ * packet has none, and was dropped.
  */
-export function packetKey(dp: Datapath, keyNh: number, key: FlowKey): boolean {
-  const { p, b } = dp;
-  key[FLOW.keyNh] = keyNh;
+export function packetKey(dp: Datapath, keyNh: number): boolean {
+  const { p, b, flow } = dp;
+  let key: FlowKey;
   if (p.etherType === ethernet.TYPE_IPV4) {
+    // Words behind the addresses are 0 from the start.
+    key = flow.real4;
     key[FLOW.protocol] = IPV4_KEY | p.protocol;
     key[FLOW.source] = get32(b, p.l3At + ipv4.SRC);
     key[FLOW.destination] = get32(b, p.l3At + ipv4.DST);
-    for (let w = 1; w < 4; w++) key[FLOW.source + w] = key[FLOW.destination + w] = 0;
   } else {
+    key = flow.real6;
     key[FLOW.protocol] = IPV6_KEY | p.protocol;
     for (let w = 0; w < 4; w++) {
       key[FLOW.source + w] = get32(b, p.l3At + ipv6.SRC + 4 * w);
       key[FLOW.destination + w] = get32(b, p.l3At + ipv6.DST + 4 * w);
     }
   }
-  return packetPorts(dp, key);
+  // To write what it is already would cost more than to look.
+  if (flow.real !== key) flow.real = key;
+  key[FLOW.keyNh] = keyNh;
+  const isCommon = p.protocol === ipv4.PROTOCOL_TCP || p.protocol === ipv4.PROTOCOL_UDP;
+  if (!isCommon || p.fragment !== FRAGMENT.none || p.l4At + PORTS_LEN > ipEnd(dp)) return packetPorts(dp, key);
+  key[FLOW.ports] = get32(b, p.l4At);
+  return true;
 }
 
 /** Ports of the packet, or what stands for them; of an ICMP error, the key of what it quotes. */

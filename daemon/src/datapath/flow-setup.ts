@@ -29,7 +29,7 @@ export function makePair(dp: Datapath, from: Vif, out: number): number {
   }
   const icmp = icmpOf(dp);
   decide(tables, from, real, out >= 0 ? out : bridgedTo(dp, from), icmp, d);
-  if (from.policy && from.portSecurity && !from.owns(dp.b, p.at + ethernet.SRC)) d.drop(FLOW_DROP.noSrcRt, true);
+  if (from.isChecked && !from.owns(dp.b, p.at + ethernet.SRC)) d.drop(FLOW_DROP.noSrcRt, true);
   answerKey(real, d.answerKeyNh, answer);
   foldAnswer(tables, answer, flow.folded, real, from);
   const known = flow.folded === FOLDED.not ? -1 : unfoldRefused(dp, from);

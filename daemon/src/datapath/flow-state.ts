@@ -34,9 +34,13 @@ const CLOSED = 1024;
 export class FlowState {
   readonly table: FlowTable;
   readonly counters: Counters;
-  /** Key of the packet in hand as it is, the key it is looked up by, and that of the answers. */
-  readonly real = newFlowKey();
-  readonly key = newFlowKey();
+  /** Key of the packet in hand as it is, one for each family; the key it is looked up by; and that of the answers. */
+  readonly real4 = newFlowKey();
+  readonly real6 = newFlowKey();
+  real = this.real4;
+  /** One of the above, or what fat-flow rules made of it. */
+  key = this.real4;
+  readonly fat = newFlowKey();
   readonly answer = newFlowKey();
   readonly decision = new FlowDecision();
   /** The same of a pair that is decided anew, perhaps in the midst of a packet's. */

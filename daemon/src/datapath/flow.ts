@@ -55,8 +55,8 @@ function isNd({ p, b }: Datapath): boolean {
 }
 
 function lookUp(dp: Datapath, from: Vif, keyNh: number, out: number): boolean {
-  const { p, flow } = dp;
-  if (!packetKey(dp, keyNh, flow.real)) return false;
+  const { p } = dp;
+  if (!packetKey(dp, keyNh)) return false;
   let index = findEntry(dp, from);
   if (index >= 0 && isOver(dp, index)) {
     if (!beginsTcp(dp)) return refuse(dp, 'flowEvict');
@@ -108,8 +108,10 @@ function follow(dp: Datapath, from: Vif, index: number): boolean {
   if (action !== FLOW_ACTION.forward)
     return refuse(dp, action === FLOW_ACTION.drop ? 'flowActionDrop' : 'flowActionInvalid');
   const rpfNh = words[at + FLOW.rpfNh];
-  if (rpfNh > 0 && !comesFrom(dp, from, at, rpfNh)) return refuse(dp, 'invalidSource');
-  if (from.portSecurity && from.policy && !from.owns(b, p.at + ethernet.SRC)) return refuse(dp, 'invalidSource');
+  const isFat = (words[at + FLOW.owner] & (FLOW_OWN.fat << 16)) !== 0;
+  if (rpfNh > 0 && (rpfNh !== from.nexthop || isFat || p.isQuoting) && !comesFrom(dp, from, at, rpfNh))
+    return refuse(dp, 'invalidSource');
+  if (from.isChecked && !from.owns(b, p.at + ethernet.SRC)) return refuse(dp, 'invalidSource');
   return true;
 }
 

@@ -176,7 +176,8 @@ export const FLOW_DROP = {
 } as const;
 
 const MAGIC = 0x76_72_66_6c;
-const VERSION = 1;
+/** Changes with the layout and with the hash: where entries lie. */
+const VERSION = 2;
 const KEY_WORDS = 11;
 
 export interface FlowTableSize {
@@ -204,7 +205,11 @@ export class FlowTable {
   readonly #bucketMask: number;
   readonly #chain: Int32Array;
   readonly #next: Int32Array;
-  readonly #seed: number;
+  /** Secrets of the hash, one for each word of an IPv4 key. */
+  readonly #seed0: number;
+  readonly #seed1: number;
+  readonly #seed3: number;
+  readonly #seed7: number;
   /** Free overflow places, as a stack; made when the first is needed. */
   #free: Int32Array | null = null;
   #freeCount = 0;
@@ -223,7 +228,11 @@ export class FlowTable {
     this.#chain = new Int32Array(memory, chainAt, entries / BUCKET);
     this.#next = new Int32Array(memory, chainAt + entries, overflow);
     if (!this.#isOurs(entries, overflow)) this.#clear(entries, overflow);
-    this.#seed = this.header[FLOW_HEADER.seed];
+    const seed = this.header[FLOW_HEADER.seed];
+    this.#seed0 = mix(seed, 0);
+    this.#seed1 = mix(seed, 1);
+    this.#seed3 = mix(seed, 3);
+    this.#seed7 = mix(seed, 7);
   }
 
   static bytesFor({ entries, overflow }: FlowTableSize): number {
@@ -400,14 +409,17 @@ export class FlowTable {
     );
   }
 
-  /** Bucket of a key: multiply and mix, as in MurmurHash3's 32-bit form. */
+  /**
+   * Bucket of a key: words are multiplied beside each other, not one after the other, as the processor does that in the time of
+   * one; then mixed, as at the end of MurmurHash3's 32-bit form.
+   */
   #bucket(key: FlowKey): number {
-    let h = this.#seed;
-    h = mix(h, key[0]);
-    h = mix(h, key[1]);
-    h = mix(h, key[2]);
-    h = mix(h, key[3]);
-    h = mix(h, key[7]);
+    const nexthop = Math.imul(key[0] ^ (key[2] << 12) ^ this.#seed0, 0xcc9e2d51);
+    const ports = Math.imul(key[1] ^ this.#seed1, 0x9e3779b1);
+    const source = Math.imul(key[3] ^ this.#seed3, 0x85ebca77);
+    const destination = Math.imul(key[7] ^ this.#seed7, 0xc2b2ae3d);
+    let h = nexthop ^ (nexthop >>> 15) ^ rotated(ports ^ (ports >>> 13), 7);
+    h ^= rotated(source ^ (source >>> 16), 17) ^ (destination ^ (destination >>> 14));
     if (key[0] >>> 8 !== 4) {
       h = mix(mix(mix(h, key[4]), key[5]), key[6]);
       h = mix(mix(mix(h, key[8]), key[9]), key[10]);
@@ -451,6 +463,8 @@ export class FlowTable {
     if (this.#free) this.#free[this.#freeCount++] = index;
   }
 }
+
+const rotated = (word: number, bits: number): number => (word << bits) | (word >>> (32 - bits));
 
 function mix(h: number, word: number): number {
   let k = Math.imul(word, 0xcc9e2d51);

@@ -19,6 +19,8 @@ export class Vif {
   /** Whether its packets have flows (flow mode), and whether what it sends from is checked. */
   policy = false;
   portSecurity = false;
+  /** Both: its packets must have a MAC of its own. */
+  isChecked = false;
   maxFlows = 0;
   /** ACLs of its security groups; -1: none. */
   egressAcl = -1;
@@ -31,7 +33,9 @@ export class Vif {
   /** What of the port's own counters is in the shared ones already. */
   kernelDropsSeen = 0;
   rxErrorsSeen = 0;
-  /** MACs it may send from: the first two bytes and the last four of each. */
+  /** MACs it may send from: the first two bytes and the last four of each. Its own apart, as nearly all packets have that. */
+  ownFirst = 0;
+  ownLast = 0;
   #macs = new Int32Array(0);
 
   constructor(record: VifRecord) {
@@ -52,17 +56,22 @@ export class Vif {
     const isFolded = this.policy && record.fatFlows.length > 0;
     this.fatFlows = isFolded ? new FatFlows(record.fatFlows, record.fatFlowExclude) : null;
     this.portSecurity = record.portSecurity;
+    this.isChecked = this.policy && this.portSecurity;
     this.maxFlows = record.maxFlows;
     this.egressAcl = record.egressAcl;
     this.ingressAcl = record.ingressAcl;
-    this.#macs = Int32Array.from(record.macs.map(parseMac).flatMap((mac) => [get16(mac, 0), get32(mac, 2)]));
+    const macs = Int32Array.from(record.macs.map(parseMac).flatMap((mac) => [get16(mac, 0), get32(mac, 2)]));
+    this.#macs = macs;
+    this.ownFirst = macs.length > 0 ? macs[0] : -1;
+    this.ownLast = macs.length > 0 ? macs[1] : 0;
   }
 
   /** Whether the MAC at `at` is one it may send from. */
   owns(b: Uint8Array, at: number): boolean {
-    const macs = this.#macs;
     const first = get16(b, at);
     const last = get32(b, at + 2) | 0;
+    if (last === this.ownLast && first === this.ownFirst) return true;
+    const macs = this.#macs;
     for (let i = 0; i < macs.length; i += 2) if (macs[i + 1] === last && macs[i] === first) return true;
     return false;
   }

@@ -12,13 +12,14 @@ const SMALL = new Uint8Array(18);
 const MSS = 1398;
 
 interface Options {
+  readonly packetMode?: 'all';
   readonly vnet?: Uint8Array;
   readonly guests?: number;
 }
 
 /** A network whose device has just received a batch of one frame. */
-function received(frame: Uint8Array, { vnet, guests = 2 }: Options): TestNetwork {
-  const network = new TestNetwork({ guests });
+function received(frame: Uint8Array, { vnet, guests = 2, packetMode }: Options): TestNetwork {
+  const network = new TestNetwork({ guests, ...(packetMode && { packetMode }) });
   for (let i = 0; i < RX_BATCH; i++) network.io.inject(3, frame, vnet);
   network.io.step(0);
   return network;
@@ -61,6 +62,7 @@ parsing('Ethernet and IPv4 headers parsed', neighbour);
 parsing('Ethernet and IPv6 headers parsed', neighbour6);
 wholeDatapath('IPv4 frame bridged', neighbour);
 wholeDatapath('IPv6 frame bridged', neighbour6);
+wholeDatapath('IPv4 frame bridged in packet mode', neighbour, { packetMode: 'all' });
 wholeDatapath('IPv4 frame routed', to(GATEWAY_MAC).ipv4(inet).udp(1000, 2000).payload(SMALL).bytes());
 wholeDatapath('IPv6 frame routed', to(GATEWAY_MAC).ipv6(inet6).udp(1000, 2000).payload(SMALL).bytes());
 wholeDatapath('broadcast to 4 guests', to('ff:ff:ff:ff:ff:ff').ipv4(inet).udp(1000, 2000).payload(SMALL).bytes(), {
