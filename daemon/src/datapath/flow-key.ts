@@ -9,8 +9,8 @@ import * as ethernet from '../wire/ethernet.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import type { Datapath } from './datapath.js';
-import { hasPorts, portsAt } from './flow-ports.js';
-import { rememberedPorts, rememberPorts } from './fragment.js';
+import { hasPorts, writePorts } from './flow-ports.js';
+import { recallPorts, rememberPorts } from './fragment.js';
 import { isIcmpError, quotedKey } from './icmp-error.js';
 import { ipEnd } from './parse.js';
 
@@ -52,19 +52,13 @@ export function packetKey(dp: Datapath, keyNh: number): boolean {
 /** Ports of the packet, or what stands for them; of an ICMP error, the key of what it quotes. */
 function packetPorts(dp: Datapath, key: FlowKey): boolean {
   const { p, b } = dp;
-  if (p.fragment === FRAGMENT.later) {
-    const remembered = rememberedPorts(dp);
-    key[FLOW.ports] = remembered;
-    return remembered >= 0;
-  }
+  if (p.fragment === FRAGMENT.later) return recallPorts(dp, key);
   if (isIcmpError(dp)) return quotedKey(dp, key);
-  const ports = portsAt(b, p.protocol, p.l4At, ipEnd(dp));
-  if (ports < 0) {
+  if (!writePorts(b, p.protocol, p.l4At, ipEnd(dp), key)) {
     dp.drop('pull');
     return false;
   }
-  key[FLOW.ports] = ports;
-  return p.fragment !== FRAGMENT.head || rememberPorts(dp, ports);
+  return p.fragment !== FRAGMENT.head || rememberPorts(dp, key[FLOW.ports]);
 }
 
 /** Writes the key of the packets that answer those of `key`. */

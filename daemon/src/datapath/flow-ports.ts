@@ -1,3 +1,4 @@
+import { FLOW, type FlowKey } from '../tables/flow.js';
 import { get32 } from '../wire/bytes.js';
 import * as icmp from '../wire/icmp.js';
 import * as icmpv6 from '../wire/icmpv6.js';
@@ -15,22 +16,27 @@ export const hasPorts = (protocol: number): boolean =>
   protocol === ipv4.PROTOCOL_TCP || protocol === ipv4.PROTOCOL_UDP || protocol === sctp.PROTOCOL;
 
 /**
- * Source port << 16 | destination port of the upper header of this protocol at `at`, 0..2^32-1: of an echo, its identifier and 0 (or
- * 129); of other ICMP, 0 and the type; of protocols without ports, 0. -1: the header does not fit below `end`.
+ * Writes the ports of the upper header of this protocol at `at` into a key: of an echo, its identifier and 0 (or 129); of other ICMP,
+ * 0 and the type; of protocols without ports, 0. False: the header does not fit below `end`.
  */
-export function portsAt(b: Uint8Array, protocol: number, at: number, end: number): number {
+export function writePorts(b: Uint8Array, protocol: number, at: number, end: number, key: FlowKey): boolean {
+  key[FLOW.ports] = 0;
   switch (protocol) {
     case ipv4.PROTOCOL_TCP:
     case ipv4.PROTOCOL_UDP:
     case sctp.PROTOCOL:
-      return at + PORTS_LEN <= end ? get32(b, at) : -1;
+      if (at + PORTS_LEN > end) return false;
+      key[FLOW.ports] = get32(b, at);
+      return true;
     case ipv4.PROTOCOL_ICMP:
-      if (!icmp.fits(at, end)) return -1;
-      return icmp.isEcho(b, at) ? (icmp.ident(b, at) << 16) >>> 0 : icmp.type(b, at);
+      if (!icmp.fits(at, end)) return false;
+      key[FLOW.ports] = icmp.isEcho(b, at) ? icmp.ident(b, at) << 16 : icmp.type(b, at);
+      return true;
     case ipv6.PROTOCOL_ICMPV6:
-      if (!icmpv6.fits(at, end)) return -1;
-      return icmpv6.isEcho(b, at) ? ((icmpv6.ident(b, at) << 16) | ECHO6_PORT) >>> 0 : icmpv6.type(b, at);
+      if (!icmpv6.fits(at, end)) return false;
+      key[FLOW.ports] = icmpv6.isEcho(b, at) ? (icmpv6.ident(b, at) << 16) | ECHO6_PORT : icmpv6.type(b, at);
+      return true;
     default:
-      return 0;
+      return true;
   }
 }

@@ -1,5 +1,6 @@
 import { DROP } from '../packet/drop.js';
 import { HEADER } from '../tables/counters.js';
+import { FLOW, type FlowKey } from '../tables/flow.js';
 import { FRAGMENT_KEY, FragmentTable, type FragmentTableSize, newFragmentKey } from '../tables/fragment.js';
 import { get32 } from '../wire/bytes.js';
 import * as ethernet from '../wire/ethernet.js';
@@ -39,9 +40,7 @@ export class Fragments {
   }
 }
 
-/**
- * Keeps the ports of the first fragment in hand. False: there is no room for them, and the frame was dropped.
- */
+/** Keeps the ports of the first fragment in hand. False: there is no room for them, and the frame was dropped. */
 export function rememberPorts(dp: Datapath, ports: number): boolean {
   const { p, fragments } = dp;
   writeKey(dp);
@@ -56,20 +55,20 @@ export function rememberPorts(dp: Datapath, ports: number): boolean {
 }
 
 /**
- * Ports of the datagram that the later fragment in hand belongs to: source << 16 | destination, 0..2^32-1. -1: they are not known
- * yet, and the frame waits or was dropped.
+ * Writes the ports of the datagram that the later fragment in hand belongs to into a key. False: they are not known yet, and the
+ * frame waits or was dropped.
  */
-export function rememberedPorts(dp: Datapath): number {
+export function recallPorts(dp: Datapath, into: FlowKey): boolean {
   const { fragments } = dp;
   writeKey(dp);
   const entry = fragments.table.find(fragments.key, dp.now);
   if (entry < 0) {
     wait(dp);
-    return -1;
+    return false;
   }
-  const ports = fragments.table.portsOf(entry);
+  into[FLOW.ports] = fragments.table.portsOf(entry);
   pass(dp, entry);
-  return ports;
+  return true;
 }
 
 /** Lets go what has waited too long, a bounded part of it; returns whether there may be more. */

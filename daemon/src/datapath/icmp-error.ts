@@ -7,7 +7,7 @@ import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import * as ipv6Fragment from '../wire/ipv6-fragment.js';
 import type { Datapath } from './datapath.js';
-import { hasPorts, portsAt } from './flow-ports.js';
+import { hasPorts, writePorts } from './flow-ports.js';
 import { ipEnd } from './parse.js';
 
 /*
@@ -98,9 +98,9 @@ function quoted6(dp: Datapath, key: FlowKey): boolean {
 }
 
 function quotedPorts(dp: Datapath, key: FlowKey, protocol: number, l4At: number, end: number): boolean {
-  const ports = portsAt(dp.b, protocol, l4At, end);
-  if (ports < 0) return unusable(dp);
-  key[FLOW.ports] = hasPorts(protocol) ? (ports << 16) | (ports >>> 16) : ports;
+  if (!writePorts(dp.b, protocol, l4At, end, key)) return unusable(dp);
+  const ports = key[FLOW.ports];
+  if (hasPorts(protocol)) key[FLOW.ports] = (ports << 16) | (ports >>> 16);
   return true;
 }
 

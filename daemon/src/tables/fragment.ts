@@ -40,7 +40,7 @@ export interface FragmentTableSize {
 export class FragmentTable {
   readonly #places: Places;
   readonly #keys: Int32Array;
-  readonly #ports: Uint32Array;
+  readonly #ports: Int32Array;
   /** Bytes seen of the datagram; its length, once the last fragment told it, else -1. */
   readonly #seen: Float64Array;
   readonly #length: Int32Array;
@@ -55,7 +55,7 @@ export class FragmentTable {
   constructor({ entries = FRAGMENT_ENTRIES, share = entries >> 2 }: FragmentTableSize = {}) {
     this.#places = new Places(entries, share);
     this.#keys = new Int32Array(entries * KEY_WORDS);
-    this.#ports = new Uint32Array(entries);
+    this.#ports = new Int32Array(entries);
     this.#seen = new Float64Array(entries);
     this.#length = new Int32Array(entries);
     this.#since = new Float64Array(entries);
@@ -105,7 +105,7 @@ export class FragmentTable {
     return entry;
   }
 
-  /** Ports of an entry: source << 16 | destination, 0..2^32-1. */
+  /** Ports of an entry, as they are in the key of a flow. */
   portsOf(entry: number): number {
     return this.#ports[entry];
   }

@@ -1,4 +1,5 @@
-import { portsAt } from '#vrouterd/datapath/flow-ports.js';
+import { writePorts } from '#vrouterd/datapath/flow-ports.js';
+import { FLOW, newFlowKey } from '#vrouterd/tables/flow.js';
 import * as arp from '#vrouterd/wire/arp.js';
 import * as checksum from '#vrouterd/wire/checksum.js';
 import * as dhcp from '#vrouterd/wire/dhcp.js';
@@ -25,6 +26,7 @@ const from = (at: number, found: number): number => (found < 0 ? found : found -
 const WANTED = [6, 17, 58, 44, 0, 43, 60, 59] as const;
 /** Protocols whose sessions are told apart by something, and two that have nothing. */
 const CARRIERS = [1, 6, 17, 58, 132, 47, 0] as const;
+const KEY = newFlowKey();
 const OPTION_CODES = [1, 3, 6, 12, 50, 51, 53, 54, 57, 121, 0, 255] as const;
 
 /** All readers of wire/, each asked only after the length check it relies on. */
@@ -96,7 +98,7 @@ export const PROBES: Readonly<Record<string, Probe>> = {
     ipv6Fragment.fits(at, end)
       ? [ipv6Fragment.nextHeader, ipv6Fragment.offset, ipv6Fragment.more, ipv6Fragment.id].map((f) => f(b, at))
       : [],
-  ports: (b, at, end) => CARRIERS.map((protocol) => portsAt(b, protocol, at, end)),
+  ports: (b, at, end) => CARRIERS.map((protocol) => (writePorts(b, protocol, at, end, KEY) ? KEY[FLOW.ports] : 'cut')),
   dhcp: (b, at, end) =>
     dhcp.fits(at, end)
       ? [
