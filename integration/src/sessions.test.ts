@@ -158,6 +158,7 @@ test('an interface that has its share of flows begins no more sessions, and othe
   await datagrams(a, 50);
   const { vif } = await portOf(daemon, 'a');
   t.deepEqual(vif.flows, { entries: 20, most: 20 });
+  t.true(vif.flags.includes('Df'));
   type Drops = { readonly dropCounters: Readonly<Record<string, number>> };
   const { dropCounters } = await daemon.dump<Drops>('vif', `--get ${vif.id} --get-drop-stats`);
   t.true(dropCounters['New Flow Drops'] >= 41, JSON.stringify(dropCounters));

@@ -159,6 +159,14 @@ test('an access list is there before what uses it, and goes after it', (t) => {
   t.deepEqual(ids.keys('acl'), []);
 });
 
+test('routes go before the filters of the policy that leaked them', (t) => {
+  const { apply } = setUp(t);
+  const interfaces = [A, B];
+  apply({ networks: [blue(), green()], interfaces, policies: [BETWEEN] });
+  const gone = apply({ networks: [blue({ policies: [] }), green({ policies: [] })], interfaces, policies: [BETWEEN] });
+  t.deepEqual(kinds(gone), ['delete route', 'delete route', 'set vrf', 'set vrf', 'delete acl', 'delete acl']);
+});
+
 test('interfaces with the same groups share two access lists, in whatever order they name them', (t) => {
   const { apply, tables, ids } = setUp(t);
   const groups = [groupObject('web'), groupObject('db')];

@@ -10,7 +10,8 @@ type Row = Extract<TableChange, { op: 'set' }>;
 /**
  * Turns what networks want into changes of the tables. Remembers what it sent for each network, so that what did not change is
  * not touched, and applies every change to the replica of the agent's thread as it goes out. Rows come in an order in which
- * nothing refers to what is not there yet, and go in the reverse one.
+ * nothing refers to what is not there yet, and go in the reverse one; but routes go before anything comes, so that no packet
+ * passes where a route is still there and what filtered it is not.
  */
 export class Reconciler {
   readonly #tables: Tables;
@@ -27,6 +28,17 @@ export class Reconciler {
     const before = this.#sent.get(owner) ?? new Map<string, Row>();
     const after = new Map<string, Row>();
     const changes: TableChange[] = [];
+    const remove = (row: Row): void => {
+      const change = removalOf(row);
+      this.#tables.apply(change);
+      changes.push(change);
+    };
+    const kept = new Set(compiled?.routes.map(routeKey));
+    for (const [key, row] of before) {
+      if (row.table !== 'route' || kept.has(key)) continue;
+      remove(row);
+      before.delete(key);
+    }
     for (const set of compiled ? this.#changesFor(compiled) : []) {
       const key = keyOf(set);
       const known = before.get(key);
@@ -35,12 +47,7 @@ export class Reconciler {
       this.#tables.apply(set);
       changes.push(set);
     }
-    for (const [key, row] of [...before].reverse()) {
-      if (after.has(key)) continue;
-      const remove = removalOf(row);
-      this.#tables.apply(remove);
-      changes.push(remove);
-    }
+    for (const [key, row] of [...before].reverse()) if (!after.has(key)) remove(row);
     this.#sent.set(owner, after);
     if (!compiled) this.#sent.delete(owner);
     if (changes.length > 0) this.#send(changes);
@@ -82,15 +89,16 @@ function isSame(a: Row['record'], b: Row['record']): boolean {
   );
 }
 
+const routeKey = ({ vrf, prefix, length }: Pick<RouteRecord, 'vrf' | 'prefix' | 'length'>): string =>
+  `route ${vrf} ${prefix}/${length}`;
+
 /** Which row a change is about. */
 function keyOf(change: Row): string {
   switch (change.table) {
     case 'bridge':
       return `bridge ${change.record.vrf} ${change.record.mac}`;
-    case 'route': {
-      const { vrf, prefix, length } = change.record;
-      return `route ${vrf} ${prefix}/${length}`;
-    }
+    case 'route':
+      return routeKey(change.record);
     case 'acl':
     case 'nexthop':
     case 'vif':
