@@ -5,6 +5,7 @@ import { network, type Document } from '../lab/topology.js';
 import { FLOODS, type Flood, type Order } from './frame-gun.js';
 import { GUEST_KINDS, SoakGuest } from './guest.js';
 import type { Random } from './random.js';
+import { groupDocuments, guestRestrictions, networkRestrictions, policyDocuments } from './restrictions.js';
 import type { World } from './world.js';
 
 const FRAME_GUN = fileURLToPath(new URL('frame-gun.js', import.meta.url));
@@ -22,6 +23,7 @@ const TOOLS: readonly (readonly [string, string])[] = [
   ['dropstats', ''],
   ['vrfstats', '--dump'],
   ['vrouter', 'get all -o yaml'],
+  ['flow', '-s'],
   ['vrouter', 'status'],
 ];
 
@@ -33,6 +35,7 @@ interface ChurnNetwork {
   floods: boolean;
   extraSubnet: boolean;
   mtu: number | undefined;
+  restrictions: Document;
 }
 
 export type Action = readonly [name: string, work: () => Promise<unknown>];
@@ -55,7 +58,13 @@ export class Churn {
       floods: false,
       extraSubnet: false,
       mtu: undefined,
+      restrictions: {},
     }));
+  }
+
+  /** What networks and guests may be held to, before anybody is. */
+  async start(): Promise<void> {
+    await this.#apply([...this.#policies(), ...groupDocuments(this.#random)]);
   }
 
   /** One of each, to be done in any order. Traffic between guests that stay must not notice any of it. */
@@ -67,6 +76,9 @@ export class Churn {
       ['guests go', () => this.#go(2)],
       ['network changes', () => this.#changeNetwork()],
       ['network changes', () => this.#changeNetwork()],
+      ['policies change', () => this.#changePolicies()],
+      ['guest restricted', () => this.#restrict()],
+      ['guest restricted', () => this.#restrict()],
       ['guest returns', () => this.#return()],
       ['guest returns', () => this.#return()],
       ['device lost', () => this.#loseDevice()],
@@ -112,6 +124,7 @@ export class Churn {
     for (let i = 0; i < count && this.#guests.length + guests.length < GUESTS; i++) {
       const { name } = this.#random.pick(this.#networks);
       const guest = new SoakGuest(this.#world, `c${this.#made++}`, this.#random.pick(GUEST_KINDS), name);
+      if (this.#random.chance(0.5)) guest.restrictions = guestRestrictions(this.#random);
       // The interface may be applied before there is anything to connect it to.
       if (guest.kind === 'device' || this.#random.chance(0.7)) await guest.plug();
       guests.push(guest);
@@ -145,7 +158,7 @@ export class Churn {
 
   async #changeNetwork(): Promise<void> {
     const changed = this.#random.pick(this.#networks);
-    switch (this.#random.below(4)) {
+    switch (this.#random.below(6)) {
       case 0:
         changed.mode = this.#random.pick((['l2_l3', 'l3', 'l2'] as const).filter((mode) => mode !== changed.mode));
         break;
@@ -157,9 +170,32 @@ export class Churn {
         break;
       case 3:
         changed.mtu = this.#random.pick([undefined, 1280, 1400, 1500]);
+        break;
+      default:
+        changed.restrictions = networkRestrictions(this.#random);
     }
     await this.#apply([networkDocument(changed)]);
     for (const guest of this.#guests) if (guest.network === changed.name) await this.#verify(guest);
+  }
+
+  async #changePolicies(): Promise<void> {
+    await this.#apply(this.#random.chance(0.5) ? this.#policies() : groupDocuments(this.#random));
+    for (const guest of this.#guests) await this.#verify(guest);
+  }
+
+  #policies(): Document[] {
+    return policyDocuments(
+      this.#random,
+      this.#networks.map(({ name }) => name),
+    );
+  }
+
+  /** Another group, packet mode and back, other fat flows: while whatever it has goes on. */
+  async #restrict(): Promise<void> {
+    const guest = await this.#anyGuest();
+    guest.restrictions = this.#random.chance(0.2) ? {} : guestRestrictions(this.#random);
+    await this.#apply([guest.document]);
+    await this.#verify(guest);
   }
 
   async #return(): Promise<void> {
@@ -263,9 +299,9 @@ function gatewayOf({ index }: ChurnNetwork): string {
   return `10.60.${index}.1`;
 }
 
-function networkDocument({ name, index, mode, floods, extraSubnet, mtu }: ChurnNetwork): Document {
+function networkDocument({ name, index, mode, floods, extraSubnet, mtu, restrictions }: ChurnNetwork): Document {
   const subnets = [{ prefix: `10.60.${index}.0/24` }, { prefix: `fd60:${index}::/64` }];
   if (extraSubnet) subnets.push({ prefix: `10.61.${index}.0/24` });
-  const spec = { forwardingMode: mode, floodUnknownUnicast: floods, subnets };
+  const spec = { forwardingMode: mode, floodUnknownUnicast: floods, subnets, ...restrictions };
   return network(name, mtu === undefined ? spec : { ...spec, mtu });
 }

@@ -17,6 +17,8 @@ export const FLOODS = [
   'arp',
   'dhcp',
   'ping',
+  'syn',
+  'sessions',
   'garbage',
   'mutant',
   'offload',
@@ -40,6 +42,9 @@ const BROADCAST_MAC = 'ff:ff:ff:ff:ff:ff';
 /** Frames are sent in portions, one each so many ms. */
 const PORTION_MS = 10;
 const VNET_LEN = 10;
+/** Ports of TCP and UDP behind an IPv4 header without options. */
+const PORTS_AT = 34;
+const SYN = 2;
 /** Frames built ahead; the flood repeats them. */
 const MAGAZINE = 256;
 
@@ -75,6 +80,14 @@ function frame(order: Order, random: Random): Uint8Array {
         .ping({ ident: 7, seq: random.below(65536) })
         .payload(data)
         .bytes();
+    case 'syn':
+    case 'sessions': {
+      // Somebody of the first addresses of the network, or beyond it.
+      const dst = random.chance(0.9) ? gateway.replace(/\d+$/, String(1 + random.below(20))) : '203.0.113.9';
+      const ip = eth({ src: mac, dst: GATEWAY_MAC }).ipv4({ src: address, dst });
+      if (flood === 'syn') return ip.tcp(1, 80, { flags: SYN }).bytes();
+      return ip.udp(1, 9).payload(data).bytes();
+    }
     case 'garbage': {
       const noise = Uint8Array.from(bytes(random, 14 + random.below(1500)));
       if (random.chance(0.5)) noise.set(random.chance(0.5) ? [255, 255, 255, 255, 255, 255] : [0, 0, 0x5e, 0, 1, 0]);
@@ -99,6 +112,12 @@ function frame(order: Order, random: Random): Uint8Array {
       return flood === 'mutant' ? mutant : withOffloads(mutant, random);
     }
   }
+}
+
+/** Makes the frame the first of another session: with other ports. */
+function renewed(frame: Uint8Array, random: Random): Uint8Array {
+  for (let i = 0; i < 4; i++) frame[PORTS_AT + i] = random.below(256);
+  return frame;
 }
 
 /** Puts a virtio-net header in front, of which some part is usually wrong. */
@@ -126,10 +145,14 @@ async function fire(order: Order): Promise<void> {
   if (!eth0) throw new Error('there is no eth0');
   const fd = openPacketSocket(eth0.ifindex, { vnetHeader: order.flood === 'offload' });
   const magazine = Array.from({ length: MAGAZINE }, () => frame(order, random));
+  const begins = order.flood === 'syn' || order.flood === 'sessions';
   const end = Date.now() + order.seconds * 1000;
   let sent = 0;
   while (Date.now() < end) {
-    for (let left = (order.rate * PORTION_MS) / 1000; left > 0; left--) shoot(fd, magazine[sent++ % MAGAZINE]);
+    for (let left = (order.rate * PORTION_MS) / 1000; left > 0; left--) {
+      const next = magazine[sent++ % MAGAZINE];
+      shoot(fd, begins ? renewed(next, random) : next);
+    }
     await sleep(PORTION_MS);
   }
 }

@@ -26,6 +26,8 @@ export class SoakGuest {
   #namespace: Namespace | undefined;
   #hypervisor: Background | undefined;
   #status: Status | undefined;
+  /** What its sessions are held to: part of the spec. */
+  restrictions: Document = {};
 
   constructor(
     readonly world: World,
@@ -65,7 +67,7 @@ export class SoakGuest {
       hypervisor: { type: 'tap' },
       device: { type: 'device', device: this.#hostEnd },
     }[this.kind];
-    return port(this.name, this.network, attach);
+    return port(this.name, this.network, attach, this.restrictions);
   }
 
   /** Makes the namespace and, for a `device`, the veth into it: what is there before the daemon hears of the guest. */

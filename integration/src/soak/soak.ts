@@ -61,6 +61,7 @@ class Soak {
 
   async run(): Promise<readonly string[]> {
     const { report } = this.#world;
+    await this.#churn.start();
     await this.#steady.start();
     await this.#rest();
     const watching = this.#keepWatching();

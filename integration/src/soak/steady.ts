@@ -1,5 +1,6 @@
 /** The guests that stay: their pings and streams run as long as the soak does. */
 import { network, type Document } from '../lab/topology.js';
+import { fileURLToPath } from 'node:url';
 import type { Action } from './churn.js';
 import { SoakGuest } from './guest.js';
 import { startPing, startStream, type Traffic } from './traffic.js';
@@ -8,6 +9,10 @@ import type { World } from './world.js';
 /** Bytes a second of each stream. */
 const STREAM_RATE = 2_000_000;
 const FIRST_PORT = 6_000;
+const SESSIONS = fileURLToPath(new URL('sessions.js', import.meta.url));
+/** Port of the short sessions, and how many there are at once. */
+const SESSION_PORT = 5_000;
+const SESSION_COUNT = 300;
 const BURST_SECONDS = 2;
 const ROUTED = network('steady-l3', { forwardingMode: 'l3', subnets: [{ prefix: '10.52.0.0/24' }] });
 
@@ -17,6 +22,7 @@ export class Steady {
   readonly #world: World;
   #floods = false;
   #extraSubnet = false;
+  #policies = false;
 
   constructor(world: World) {
     this.#world = world;
@@ -60,6 +66,8 @@ export class Steady {
       ['steady network changes', () => this.#changeNetwork()],
       ['iperf3 TCP', () => this.#burst(veth, tap, [])],
       ['iperf3 TCP', () => this.#burst(device, machine, ['-R'])],
+      ['short sessions', () => this.#sessions(tap, veth)],
+      ['short sessions', () => this.#sessions(machine, device)],
       ['iperf3 UDP', () => this.#burst(machine, veth, ['-u', '-b', '100M'])],
     ];
   }
@@ -86,7 +94,9 @@ export class Steady {
 
   /** What changes here concerns none of the guests. */
   async #changeNetwork(): Promise<void> {
-    if (this.#world.random.chance(0.5)) this.#floods = !this.#floods;
+    const which = this.#world.random.below(3);
+    if (which === 0) this.#floods = !this.#floods;
+    else if (which === 1) this.#policies = !this.#policies;
     else this.#extraSubnet = !this.#extraSubnet;
     await this.#world.client.apply([this.#network()], { dryRun: false, prune: false });
     await this.#world.realised();
@@ -100,9 +110,19 @@ export class Steady {
     await server.stop();
   }
 
+  /** Many connections that are over at once. */
+  async #sessions(from: SoakGuest, to: SoakGuest): Promise<void> {
+    const server = to.namespace.spawn([process.execPath, SESSIONS, 'serve', String(SESSION_PORT)]);
+    await server.waitFor(/listening/);
+    const [address, port, count] = [to.ipv4, SESSION_PORT, SESSION_COUNT].map(String);
+    await from.namespace.run([process.execPath, SESSIONS, 'connect', address, port, count], { timeoutMs: 60_000 });
+    await server.stop();
+  }
+
   #network(): Document {
     const subnets = [{ prefix: '10.50.0.0/24' }, { prefix: 'fd50::/64' }];
     if (this.#extraSubnet) subnets.push({ prefix: '10.51.0.0/24' });
-    return network('steady', { subnets, floodUnknownUnicast: this.#floods });
+    const policies = this.#policies ? ['soak-a', 'soak-b'] : [];
+    return network('steady', { subnets, floodUnknownUnicast: this.#floods, policies });
   }
 }

@@ -7,6 +7,9 @@ import type { World } from './world.js';
 const MB = 2 ** 20;
 /** Packets under way when a worker is killed: a batch of 64 super-frames of 46 segments, and what waited to be sent. */
 const LOST_WITH_WORKER = 64 * 46 + 512;
+/** Flow entries of the guests that stay, at most, and how soon those of others are gone, ms. */
+const FLOWS_AT_REST = 400;
+const FLOWS_GONE_MS = 10_000;
 /** Descriptors that come and go by themselves: connections of tools and of the store. */
 const DESCRIPTORS_SLACK = 6;
 
@@ -14,8 +17,8 @@ const DESCRIPTORS_SLACK = 6;
 const HEAP_PAGE = 256 << 10;
 
 const SERIES = {
-  // Mostly the heaps with their garbage, which V8 takes and gives as it sees fit, and 2 MB for each port with a receive ring.
-  daemonRss: new Series('daemon RSS', 'bytes', { fixed: 30 * MB, perMinute: 0.1 * MB }),
+  // Mostly the heaps with their garbage, which V8 takes and gives as it sees fit.
+  anonymous: new Series('daemon RSS without files', 'bytes', { fixed: 30 * MB, perMinute: 0.1 * MB }),
   daemonHeap: new Series('daemon heap', 'bytes', { fixed: 2 * MB, perMinute: 0.02 * MB }),
   workerHeap: new Series('worker heap', 'bytes', { fixed: 1 * MB, perMinute: 0.02 * MB }),
   daemonBuffers: new Series('daemon buffers', 'bytes', { fixed: 2 * MB, perMinute: 0.02 * MB }),
@@ -27,6 +30,7 @@ const SERIES = {
   maps: new Series('daemon mappings', 'count', { fixed: 80, perMinute: 0.5 }),
   restNative: new Series('beside its heaps, at rest', 'bytes', { fixed: 4 * MB, perMinute: 0.1 * MB }),
   restDescriptors: new Series('descriptors at rest', 'count', { fixed: 2, perMinute: 0.02 }),
+  restFlows: new Series('flow entries at rest', 'count', { fixed: 100, perMinute: 0.5 }),
   restMaps: new Series('mappings at rest', 'count', { fixed: 60, perMinute: 0.3 }),
 } as const;
 
@@ -65,7 +69,7 @@ export class Watch {
     const { pid } = daemon;
     const memory = await this.#world.memory();
     const own = processFacts(pid);
-    report.add(SERIES.daemonRss, own.rss);
+    report.add(SERIES.anonymous, own.anonymous);
     report.add(SERIES.daemonHeap, memory.heap);
     if (memory.workerHeap > 0) report.add(SERIES.workerHeap, memory.workerHeap);
     report.add(SERIES.daemonBuffers, memory.arrayBuffers + memory.external);
@@ -100,6 +104,7 @@ export class Watch {
       );
     }
     report.add(SERIES.restNative, besideHeaps(daemon.pid));
+    report.add(SERIES.restFlows, await this.#flowsAtRest());
     report.add(SERIES.restDescriptors, descriptors);
     report.add(SERIES.restMaps, maps);
     await this.#checkBooks();
@@ -123,6 +128,22 @@ export class Watch {
       nexthops: (await client.nexthops()).length,
       vrfs: (await client.vrfstats()).map(({ vrf }) => vrf),
     };
+  }
+
+  /** What is left of the flow table once those whose sessions it had are gone. */
+  async #flowsAtRest(): Promise<number> {
+    const { report, client } = this.#world;
+    let entries = NaN;
+    const emptied = until(
+      'the flow table is near empty',
+      async () => {
+        entries = (await client.flowTable()).active;
+        return entries <= FLOWS_AT_REST || undefined;
+      },
+      FLOWS_GONE_MS,
+    );
+    await emptied.catch(() => report.violation(`${entries} flow entries at rest`));
+    return entries;
   }
 
   /** Books are read while the worker writes: they balance if they do in one of many looks. */
@@ -150,6 +171,7 @@ export class Watch {
 
 interface ProcessFacts {
   readonly rss: number;
+  readonly anonymous: number;
   readonly threads: number;
   readonly descriptors: number;
   readonly sockets: number;
@@ -185,6 +207,7 @@ function processFacts(pid: number): ProcessFacts {
   const maps = readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n').length - 1;
   return {
     rss: statusField(status, 'VmRSS') * 1024,
+    anonymous: statusField(status, 'RssAnon') * 1024,
     threads: statusField(status, 'Threads'),
     descriptors: descriptors.length,
     sockets: descriptors.filter((fd) => targetOf(`/proc/${pid}/fd/${fd}`).startsWith('socket:')).length,

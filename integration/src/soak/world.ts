@@ -13,6 +13,8 @@ import type { Report } from './report.js';
 const PROBE = new URL('probe.js', import.meta.url).href;
 /** Longest time for what was applied to become real, s. */
 const REALISED_SECONDS = 30;
+/** Idle sessions end soon, so that this happens too. */
+const AGEING = 'flowAgeing: [{ protocol: udp, seconds: 20 }, { protocol: icmp, seconds: 20 }]';
 /** pino's number for errors. */
 const ERROR_LEVEL = 50;
 
@@ -37,7 +39,7 @@ export class World {
     const probe = join(lab.directory, 'probe.sock');
     const env = { NODE_OPTIONS: `--import ${PROBE}`, VROUTERD_PROBE: probe };
     const onOutput = logReader(report);
-    const daemon = await lab.daemon({ process: { env, onOutput } });
+    const daemon = await lab.daemon({ config: AGEING, process: { env, onOutput } });
     return new World(lab, daemon, random, report, probe);
   }
 
