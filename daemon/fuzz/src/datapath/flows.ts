@@ -125,20 +125,22 @@ function toldOf(table: FlowTable): string[] {
   return told;
 }
 
-/** What may be done to the table by the main thread: pairs age, an operator asks. */
-export function meddle(dp: Datapath, choices: Choices): void {
+/** What may be done to the table by the main thread: pairs age, an operator asks. Returns whether he lets something pass. */
+export function meddle(dp: Datapath, choices: Choices): boolean {
   const { table } = dp.flow;
   const index = choices.below(table.size + 1);
   const generation = index < table.size ? table.generation(index) : 0;
   if (choices.chance(96)) {
-    flowCommand(dp, choices.pick(OPS), index, choices.chance(32) ? choices.byte() : generation);
-    return;
+    const op = choices.pick(OPS);
+    flowCommand(dp, op, index, choices.chance(32) ? choices.byte() : generation);
+    return op === 'forward';
   }
   const list: number[] = [];
   for (let i = 0; i < table.size; i++)
     if (choices.chance(16) || table.isUsed(i)) list.push(i, table.generation(i), choices.pick([0, 10, 1000]));
   if (choices.chance(16)) list.push(-1, 0, 0, table.size, 0, 0, 5);
   dp.flow.ageing.push(Int32Array.from(list));
+  return false;
 }
 
 /** What holds of the table whenever no packet is in hand. */

@@ -45,14 +45,21 @@ const FAT_PREFIXES: readonly (FatFlowPrefix | null)[] = [
 
 export const aclsOf = (index: number): number[] => Array.from({ length: ACLS }, (_, i) => 1 + index * ACLS + i);
 
+/** Of each network the last list: where it applies, no session begins. */
+const NOTHING_PASSES = { rules: [], otherwise: 'deny' } as const;
+
 /** Access lists of one network; rules with the numbers of networks and groups the fuzzer has. */
 export function chooseAcls(choices: Choices, index: number): AclRecord[] {
   if (!choices.chance(160)) return [];
   return aclsOf(index).map((id) => ({
     id,
     name: `acl ${id}`,
-    rules: Array.from({ length: choices.below(5) }, (_, i) => chooseRule(choices, `rule ${i}`)),
-    otherwise: choices.chance(96) ? 'deny' : 'pass',
+    ...(id === aclsOf(index).at(-1)
+      ? NOTHING_PASSES
+      : {
+          rules: Array.from({ length: choices.below(5) }, (_, i) => chooseRule(choices, `rule ${i}`)),
+          otherwise: choices.chance(96) ? 'deny' : 'pass',
+        }),
   }));
 }
 

@@ -2,6 +2,7 @@ import { GATEWAY_MAC } from '#vrouterd/agent/compile.js';
 import { VNET_LEN } from '#vrouterd/io/device.js';
 import type { Tables } from '#vrouterd/tables/tables.js';
 import { must } from '../engine/target.js';
+import { HOST_MAC } from '../frames/addresses.js';
 import { get16, layoutOf, onesComplement } from '../frames/shape.js';
 import type { Descriptor, GuardedIo } from './guarded-io.js';
 
@@ -15,6 +16,12 @@ export interface Arrived {
 const NEEDS_CSUM = 1;
 const IPV4 = 0x0800;
 const ARP = 0x0806;
+const IPV6 = 0x86dd;
+const TYPE_AT = 12;
+const IPV6_FRAGMENT = 44;
+const ICMPV6 = 58;
+const ND_FIRST = 133;
+const ND_LAST = 137;
 
 /** What must hold of a frame that leaves because of another that arrived. */
 export function checkSent(tables: Tables, io: GuardedIo, out: Descriptor, arrived: Arrived): void {
@@ -68,3 +75,35 @@ function checkSegment(frame: Uint8Array): void {
   const sum = onesComplement(frame, l4At, frame.length, addresses + protocol + frame.length - l4At);
   must(sum === 0, () => `segment with a wrong checksum of protocol ${protocol}`);
 }
+
+/**
+ * The frame may have come here: from an interface with port security only with a MAC of its own, and not where an access list lets
+ * no session begin. What several sessions share is decided by the first of them, so nothing is said where there are fat flows.
+ */
+export function checkAllowed(tables: Tables, io: GuardedIo, out: Descriptor, { port, frame }: Arrived): void {
+  const [from, to] = [tables.vifs.get(port), tables.vifs.get(out.port)];
+  if (!from || !to || !io.origin(out) || !hasFlow(frame)) return;
+  const source = macAt(frame, 6);
+  const isOwn = !from.policy || !from.portSecurity || from.record.macs.includes(source);
+  must(isOwn, () => `vif ${port} sent from ${source}, which is not its own`);
+  if (from.fatFlows || to.fatFlows || ![...to.record.macs, GATEWAY_MAC, HOST_MAC].includes(macAt(frame, 0))) return;
+  const isShut = (id: number): boolean => {
+    const record = tables.acls[id]?.record;
+    return record?.rules.length === 0 && record.otherwise === 'deny';
+  };
+  const network = tables.vrfs[from.vrf]?.record.acl ?? -1;
+  must(!from.policy || !isShut(network), () => `vif ${port} sent where the policies of its network let nobody`);
+  const isAlone = to.policy && to.portSecurity && isShut(to.ingressAcl) && isShut(to.egressAcl);
+  must(!isAlone, () => `vif ${out.port} was sent a frame, whose security groups let nobody`);
+}
+
+/** Whether the frame is untagged unicast IP and no neighbour discovery; what is in fragments does not count. */
+function hasFlow(frame: Uint8Array): boolean {
+  const { typeAt, etherType, protocol, l4At } = layoutOf(frame);
+  if (typeAt !== TYPE_AT || (frame[0] & 1) !== 0 || (etherType !== IPV4 && etherType !== IPV6)) return false;
+  const isNd = protocol === ICMPV6 && l4At > 0 && frame[l4At] >= ND_FIRST && frame[l4At] <= ND_LAST;
+  return !isNd && !(etherType === IPV6 && protocol === IPV6_FRAGMENT);
+}
+
+const macAt = (frame: Uint8Array, at: number): string =>
+  Array.from(frame.subarray(at, at + 6), (byte) => byte.toString(16).padStart(2, '0')).join(':');

@@ -22,7 +22,7 @@ import { chooseVnet } from '../frames/vnet.js';
 import { checkFlows, FlowMemory, Listener, meddle } from './flows.js';
 import { BATCH, type Descriptor, type GuardedIo } from './guarded-io.js';
 import { Outcomes } from './outcomes.js';
-import { type Arrived, checkSent } from './sent.js';
+import { type Arrived, checkAllowed, checkSent } from './sent.js';
 import { chooseNetwork, compiled, guestConfig, LAST_VIF, type Network, NETWORKS, vifOf } from './topology.js';
 
 /** A bridge table with so few slots that it is often full. */
@@ -66,6 +66,8 @@ export class World implements LoopControl {
   #arrived: Arrived[] = [];
   #rounds = 0;
   #restarts = false;
+  /** Whether an operator let something pass. */
+  #forced = false;
   /** A sum over all that left. */
   #transcript = 0;
 
@@ -173,7 +175,7 @@ export class World implements LoopControl {
         this.#loseRow();
         break;
       case 8:
-        meddle(this.#dp, choices);
+        this.#forced = meddle(this.#dp, choices) || this.#forced;
         break;
       case 9:
         this.#restarts = choices.chance(64);
@@ -214,7 +216,10 @@ export class World implements LoopControl {
     this.#transcript = (Math.imul(this.#transcript, 31) + port) | 0;
     const origin = io.origin(descriptor);
     const arrived = origin ? this.#arrived[io.received.indexOf(origin)] : this.#onlyArrived();
-    if (arrived) checkSent(this.#tables, io, descriptor, arrived);
+    if (arrived) {
+      checkSent(this.#tables, io, descriptor, arrived);
+      if (!this.#forced) checkAllowed(this.#tables, io, descriptor, arrived);
+    }
     this.#outcomes.sent();
   }
 
