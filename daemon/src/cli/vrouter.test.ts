@@ -294,6 +294,7 @@ test('the classic tools are commands', async (t) => {
   t.is(await vrouter.run(['nh', '--list'], surroundings({ nexthops: () => Promise.resolve([]) })), '');
   t.is((await failing({}, ['nh', '--bogus'])).status, 234);
   t.is((await failing({}, ['rt'])).status, 1);
+  t.is((await failing({}, ['flow', '--bogus'])).status, 234);
 });
 
 test('bad options end with status 2 and one line that says where to look', (t) => {

@@ -8,7 +8,8 @@
  *    ...    first overflow entry of each bucket; the overflow entry after each overflow entry (indices, 0: none)
  *
  * An entry keeps its index for life. Its generation counts how often the place was given away, so that index and generation name
- * an entry for ever. A place is free when its first word is 0; a file of zeros is an empty table, and costs no memory.
+ * an entry for ever. A place is free when its first word is 0; a file of zeros is an empty table. On a
+ * file system in memory it takes its whole size there once it was looked through.
  */
 const HEADER_BYTES = 4096;
 const BUCKET = 4;
@@ -382,7 +383,7 @@ export class FlowTable {
 
   #clear(entries: number, overflow: number): void {
     const h = this.header;
-    // Touching a page that nobody used would cost memory: only what is in use is cleared.
+    // Only what is in use is cleared: on a disk, pages that nobody wrote to take no room.
     for (let at = 0; at < this.words.length; at += ENTRY_WORDS) if (this.words[at] !== 0) this.words[at] = 0;
     for (let i = 0; i < this.#chain.length; i++) if (this.#chain[i] !== 0) this.#chain[i] = 0;
     h.fill(0);
