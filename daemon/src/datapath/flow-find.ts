@@ -84,7 +84,7 @@ function answersPassing(dp: Datapath, from: Vif): boolean {
 }
 
 /** Whether a session was begun by a packet with this key, and passes. */
-function isBegun(dp: Datapath, key: FlowKey): boolean {
+export function isBegun(dp: Datapath, key: FlowKey): boolean {
   const { table } = dp.flow;
   const index = findCurrent(dp, key);
   if (index < 0) return false;

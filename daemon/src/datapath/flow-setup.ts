@@ -8,7 +8,7 @@ import * as ipv6 from '../wire/ipv6.js';
 import type { Datapath } from './datapath.js';
 import { decide } from './flow-decide.js';
 import { answerKey, foldAnswer, FOLDED, sameKey } from './flow-key.js';
-import { unfoldRefused } from './flow-find.js';
+import { isBegun, unfoldRefused } from './flow-find.js';
 import { applyDecision, NOBODY, removePair, tell, writeNew } from './flow-pair.js';
 import { refresh } from './flow-refresh.js';
 import { FLOW_END } from './flow-state.js';
@@ -59,7 +59,8 @@ export function makePair(dp: Datapath, from: Vif, out: number): number {
 /**
  * Whether the session just decided gets an entry for its answers. It gets none when the packet does not come from where its source
  * is: else a guest could take the answers to another one. Nor when the answers have an entry of somebody else's already, as those
- * of several guests of this host to one with a fat-flow rule; such an entry is left to sessions that pass.
+ * of several guests of this host to one with a fat-flow rule, or of a session this one answers; such an entry is left to sessions
+ * that pass.
  */
 function hasAnswers(dp: Datapath, from: Vif): boolean {
   const { flow, tables } = dp;
@@ -71,6 +72,7 @@ function hasAnswers(dp: Datapath, from: Vif): boolean {
   const isStale = table.words[table.at(known) + FLOW.epoch] !== tables.epochs.now;
   if (isStale && !refresh(dp, known)) return true;
   if (table.words[table.at(known) + FLOW.reverse] >= 0) return false;
+  if (flow.folded !== FOLDED.not && isBegun(dp, flow.answer)) return false;
   removePair(dp, known, FLOW_END.changed);
   return true;
 }

@@ -48,8 +48,7 @@ function keyOf(one: Session): FlowKey {
   return key;
 }
 
-/** What a key says. */
-export function sessionOf(key: FlowKey): Session {
+function sessionOf(key: FlowKey): Session {
   const family = key[FLOW.protocol] >>> 8 === 6 ? 6 : 4;
   const address = (at: number): string => {
     const words = [...key.subarray(at, at + (family === 6 ? 4 : 1))];
