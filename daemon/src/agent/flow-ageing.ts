@@ -124,7 +124,7 @@ export class FlowAgeing {
     return this.#counted[vif];
   }
 
-  /** How many entries one tick looks at. */
+  /** How many entries one tick looks at; places without any are passed over. */
   get looks(): number {
     const passMs = Math.min(PASS.mostMs, PASS.part * this.#times.least);
     const wanted = Math.ceil((this.#table.size * AGEING_TICK_MS) / passMs);
@@ -135,11 +135,14 @@ export class FlowAgeing {
   tick(now: number): void {
     // A worker that is behind gets nothing more to do; what is idle now is so later.
     if (!this.#worker.idle) return;
+    const end = Math.min(this.#table.size, this.#at + this.looks);
     let asked = 0;
-    for (let left = this.looks; left > 0 && asked < PAIRS.tick; left--) {
-      if (this.#look(this.#at, now)) asked++;
-      if (++this.#at === this.#table.size) this.#endPass();
+    let index = this.#table.nextUsed(this.#at);
+    for (; index < end && asked < PAIRS.tick; index = this.#table.nextUsed(index + 1)) {
+      if (this.#look(index, now)) asked++;
     }
+    this.#at = Math.min(index, end);
+    if (this.#at === this.#table.size) this.#endPass();
     this.#ask();
   }
 

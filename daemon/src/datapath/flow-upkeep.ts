@@ -121,7 +121,7 @@ export function takeOverFlows(dp: Datapath): void {
   table.repair();
   for (let vif = 0; vif < MAX_VIFS; vif++) counters.words[counters.vifAt(vif) + VIF.flows] = 0;
   if (table.header[FLOW_HEADER.active] === 0) return;
-  for (let index = 0; index < table.size; index++) {
+  for (let index = table.nextUsed(0); index < table.size; index = table.nextUsed(index + 1)) {
     if (!table.isUsed(index)) continue;
     const at = table.at(index);
     table.words[at + FLOW.epoch] = 0;

@@ -5,11 +5,12 @@
  *
  *    0      header: what it is, and how much has happened, as doubles
  *    4096   entries, 128 bytes each: buckets of four first, then the overflow
- *    ...    first overflow entry of each bucket; the overflow entry after each overflow entry (indices, 0: none)
+ *    ...    first overflow entry of each bucket; the overflow entry after each overflow entry (indices, 0: none); how many entries of
+ *           each block of 32 are in use (bytes)
  *
  * An entry keeps its index for life. Its generation counts how often the place was given away, so that index and generation name
- * an entry for ever. A place is free when its first word is 0; a file of zeros is an empty table. On a
- * file system in memory it takes its whole size there once it was looked through.
+ * an entry for ever. A place is free when its first word is 0; a file of zeros is an empty table, and takes memory for the pages that
+ * were used once.
  */
 const HEADER_BYTES = 4096;
 const BUCKET = 4;
@@ -178,7 +179,9 @@ export const FLOW_DROP = {
 
 const MAGIC = 0x76_72_66_6c;
 /** Changes with the layout and with the hash: where entries lie. */
-const VERSION = 2;
+const VERSION = 3;
+/** Entries of a block are 2 to the power of this: those of one page of memory. */
+const BLOCK_BITS = 5;
 const KEY_WORDS = 11;
 
 export interface FlowTableSize {
@@ -211,6 +214,8 @@ export class FlowTable {
   readonly #seed1: number;
   readonly #seed3: number;
   readonly #seed7: number;
+  /** Entries in use of each block, never fewer than there are: who looks at all entries does not touch memory nobody used. */
+  readonly #blocks: Uint8Array;
   /** Free overflow places, as a stack; made when the first is needed. */
   #free: Int32Array | null = null;
   #freeCount = 0;
@@ -228,6 +233,7 @@ export class FlowTable {
     const chainAt = HEADER_BYTES + this.size * FLOW_BYTES;
     this.#chain = new Int32Array(memory, chainAt, entries / BUCKET);
     this.#next = new Int32Array(memory, chainAt + entries, overflow);
+    this.#blocks = new Uint8Array(memory, chainAt + entries + overflow * 4, blocksOf(this.size));
     if (!this.#isOurs(entries, overflow)) this.#clear(entries, overflow);
     const seed = this.header[FLOW_HEADER.seed];
     this.#seed0 = mix(seed, 0);
@@ -237,7 +243,8 @@ export class FlowTable {
   }
 
   static bytesFor({ entries, overflow }: FlowTableSize): number {
-    return HEADER_BYTES + (entries + overflow) * FLOW_BYTES + entries + overflow * 4;
+    const size = entries + overflow;
+    return HEADER_BYTES + size * FLOW_BYTES + entries + overflow * 4 + blocksOf(size);
   }
 
   /** A table for a test or a trace: not shared with anybody. */
@@ -254,7 +261,17 @@ export class FlowTable {
   }
 
   isUsed(index: number): boolean {
-    return this.words[index * ENTRY_WORDS] !== 0;
+    return this.#blocks[index >>> BLOCK_BITS] !== 0 && this.words[index * ENTRY_WORDS] !== 0;
+  }
+
+  /**
+   * The first place from `index` on that may be in use; `size`: there is none. Blocks without entries are passed over, so that
+   * looking at all entries costs what there are.
+   */
+  nextUsed(index: number): number {
+    while (index < this.size && this.#blocks[index >>> BLOCK_BITS] === 0)
+      index = ((index >>> BLOCK_BITS) + 1) << BLOCK_BITS;
+    return Math.min(index, this.size);
   }
 
   /** How often the place was given away, 0..255. */
@@ -284,6 +301,7 @@ export class FlowTable {
     }
     const { words } = this;
     const at = index * ENTRY_WORDS;
+    this.#blocks[index >>> BLOCK_BITS]++;
     const generation = (words[at + FLOW.tcp] + 0x10000) & 0xff0000;
     words.fill(0, at + KEY_WORDS, at + ENTRY_WORDS);
     words[at + FLOW.tcp] = generation;
@@ -310,6 +328,7 @@ export class FlowTable {
     const at = index * ENTRY_WORDS;
     if (index >= this.#entries) this.#unlink(index, this.#bucketOf(index));
     this.words[at] = 0;
+    this.#blocks[index >>> BLOCK_BITS]--;
     this.header[FLOW_HEADER.deleted]++;
     this.header[FLOW_HEADER.active]--;
   }
@@ -325,10 +344,13 @@ export class FlowTable {
     this.#free = null;
     header[FLOW_HEADER.active] = 0;
     header[FLOW_HEADER.overflowUsed] = 0;
-    for (let index = 0; index < this.size; index++)
+    for (let index = this.nextUsed(0); index < this.size; index = this.nextUsed(index + 1))
       if (this.isUsed(index) && !this.#isPaired(index)) words[this.at(index)] = 0;
+    const blocks = this.#blocks.slice();
+    this.#blocks.fill(0);
     for (let index = this.size - 1; index >= 0; index--) {
-      if (!this.isUsed(index)) continue;
+      if (blocks[index >>> BLOCK_BITS] === 0 || words[this.at(index)] === 0) continue;
+      this.#blocks[index >>> BLOCK_BITS]++;
       header[FLOW_HEADER.active]++;
       if (index >= this.#entries) this.#link(index, this.#bucketOf(index));
     }
@@ -383,9 +405,13 @@ export class FlowTable {
 
   #clear(entries: number, overflow: number): void {
     const h = this.header;
-    // Only what is in use is cleared: on a disk, pages that nobody wrote to take no room.
-    for (let at = 0; at < this.words.length; at += ENTRY_WORDS) if (this.words[at] !== 0) this.words[at] = 0;
-    for (let i = 0; i < this.#chain.length; i++) if (this.#chain[i] !== 0) this.#chain[i] = 0;
+    // A file of zeros is not touched: pages nobody read or wrote cost no memory. Another one may hold anything.
+    if (h[FLOW_HEADER.magic] !== 0) {
+      this.words.fill(0);
+      this.#chain.fill(0);
+      this.#next.fill(0);
+      this.#blocks.fill(0);
+    }
     h.fill(0);
     h[FLOW_HEADER.entries] = entries;
     h[FLOW_HEADER.overflow] = overflow;
@@ -466,6 +492,7 @@ export class FlowTable {
 }
 
 const rotated = (word: number, bits: number): number => (word << bits) | (word >>> (32 - bits));
+const blocksOf = (size: number): number => Math.ceil(size / (1 << BLOCK_BITS));
 
 function mix(h: number, word: number): number {
   let k = Math.imul(word, 0xcc9e2d51);
