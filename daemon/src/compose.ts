@@ -34,6 +34,7 @@ import { SessionEvents } from './tables/session-events.js';
 import { snapshot, Tables } from './tables/tables.js';
 import { schedule } from './schedule.js';
 import { DaemonStatus } from './status.js';
+import { Tracing } from './trace/tracing.js';
 import { View } from './view.js';
 import { WorkerHost } from './worker-host.js';
 
@@ -118,6 +119,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   });
   const { flowsPerInterface } = config.datapath;
   const view = new View({
+    tracing: new Tracing({ tables, flows, counters, options: datapathOptions(config), realiser, worker: host }),
     tables,
     counters,
     flowsPerInterface,
@@ -182,7 +184,12 @@ function startForwarding(config: Config, redis: RedisSettings, log: Logger, undo
     datapath: {
       open: (vif, port) => {
         const handle = handleOf(vif, port);
-        return () => host.attach(handle);
+        return () => {
+          // Dry runs cut and finish frames for the port as the worker does.
+          const known = tables.vifs.get(vif);
+          if (known) known.offloads = handle.vnetHeader;
+          return host.attach(handle);
+        };
       },
       detach: (vif) => {
         host.detach(vif);

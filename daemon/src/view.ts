@@ -2,7 +2,7 @@ import type { Operator } from './agent/operator.js';
 import type { Ports } from './agent/ports.js';
 import type { Realiser } from './agent/realiser.js';
 import { bridgeRouteDump, dropstatsDump, inetRouteDump, nexthopDump, vifDump, vrfstatsDump } from './api/dump.js';
-import type { ApplyOptions, DaemonView, FlowQuery } from './api/view.js';
+import type { ApplyOptions, DaemonView, FlowQuery, LiveLimits } from './api/view.js';
 import type {
   BridgeRouteDump,
   DropstatsDump,
@@ -12,9 +12,12 @@ import type {
   FlowTableDump,
   InetFamily,
   InetRouteDump,
+  LiveTrace,
   NexthopDump,
   ObjectOutcome,
   StatusDump,
+  TraceDump,
+  TraceRequest,
   VifDump,
   VrfstatsDump,
   WaitDump,
@@ -31,6 +34,7 @@ import { type Counters, VIF, VRF_STAT, VRF_STATS } from './tables/counters.js';
 import { countReferences, type References } from './tables/references.js';
 import type { Tables } from './tables/tables.js';
 import type { Vif } from './tables/vif.js';
+import type { Tracing } from './trace/tracing.js';
 import { formatIpv4, formatIpv6, formatMac, parseMac } from './wire/addr.js';
 import { get32 } from './wire/bytes.js';
 
@@ -45,6 +49,7 @@ export interface ViewParts {
   readonly operator: Operator;
   readonly status: DaemonStatus;
   readonly flows: Pick<FlowViewParts, 'table' | 'command'>;
+  readonly tracing: Tracing;
 }
 
 /** What the tools may ask, answered from the agent's tables and the shared counters: nothing here disturbs the worker. */
@@ -146,6 +151,14 @@ export class View implements DaemonView {
 
   flushFlows(match: FlowMatch | null): Promise<number> {
     return this.#flows.flush(match);
+  }
+
+  trace(request: TraceRequest): TraceDump {
+    return this.#parts.tracing.dryRun(request);
+  }
+
+  traceLive(match: string, limits: LiveLimits, stop: AbortSignal): AsyncIterable<LiveTrace> {
+    return this.#parts.tracing.live(match, limits, stop);
   }
 
   dropstats(): DropstatsDump {

@@ -4,6 +4,7 @@ import { closeFd, createEventFd, wake } from 'packet-io';
 import type { Logger } from 'pino';
 import type { PortHandle, WorkerCommand, WorkerEvent, WorkerStart } from './datapath/commands.js';
 import type { FlowOp } from './datapath/flow-upkeep.js';
+import type { TraceFilter, TraceRecord } from './datapath/tracer.js';
 import { FrameRing } from './packet/frame-ring.js';
 import { type Counters, HEADER } from './tables/counters.js';
 import type { TableChange } from './tables/records.js';
@@ -49,6 +50,8 @@ export class WorkerHost {
   #stopping = false;
   #stopped = false;
   readonly #listeners = new Set<() => void>();
+  /** The trace that runs: who takes its packets, and the number of its command. */
+  #trace: { sequence: number; onRecord: (record: TraceRecord) => void } | null = null;
   restarts = 0;
 
   constructor(options: WorkerHostOptions) {
@@ -91,6 +94,27 @@ export class WorkerHost {
   /** Removes flow pairs that are idle: (index, generation, idle ms) each, in `pairs`. Returns the sequence number. */
   age(pairs: Int32Array): number {
     return this.#tell({ kind: 'age', sequence: ++this.#sequence, pairs });
+  }
+
+  /** Whether packets are traced. */
+  get tracing(): boolean {
+    return this.#trace !== null;
+  }
+
+  /**
+   * Traces the next `count` packets that pass the filter, instead of those of another trace. Resolves when the worker does; a
+   * worker that fails traces nothing when it starts again.
+   */
+  async traceOn(filter: TraceFilter, count: number, onRecord: (record: TraceRecord) => void): Promise<void> {
+    const sequence = ++this.#sequence;
+    this.#trace = { sequence, onRecord };
+    await this.carriedOut(this.#tell({ kind: 'trace', sequence, filter, count }));
+  }
+
+  traceOff(): void {
+    if (!this.#trace) return;
+    this.#trace = null;
+    this.#tell({ kind: 'trace', sequence: ++this.#sequence, filter: null, count: 0 });
   }
 
   /** Sends a frame the agent made out of an interface. False: the ring is full, the frame is lost. */
@@ -201,6 +225,9 @@ export class WorkerHost {
       case 'frames':
         this.#toAgent.beginTaking();
         this.#options.onFrames(this.#toAgent);
+        break;
+      case 'traced':
+        if (event.sequence === this.#trace?.sequence) this.#trace.onRecord(event.record);
         break;
       case 'portLost':
         this.#options.onPortLost(event.vif, event.reason);

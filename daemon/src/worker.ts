@@ -7,6 +7,7 @@ import { inject } from './datapath/inject.js';
 import { SessionTeller } from './datapath/session-teller.js';
 import { runLoop } from './datapath/loop.js';
 import { inlineDeeply } from './datapath/optimiser.js';
+import { type TraceFilter, Tracer } from './datapath/tracer.js';
 import { FrameRing } from './packet/frame-ring.js';
 import { Counters, HEADER, VIF } from './tables/counters.js';
 import { BRIDGE_SLOTS } from './tables/bridge.js';
@@ -65,11 +66,23 @@ function carryOut(command: WorkerCommand): void {
     case 'age':
       dp.flow.ageing.push(command.pairs);
       break;
+    case 'trace':
+      dp.tracer = command.filter && tracerFor(command.filter, command);
+      break;
     case 'stop':
       goesOn = false;
       break;
   }
   counters.words[HEADER.applied] = command.sequence;
+}
+
+/** Tells the main thread of the next packets that pass, and is gone after them. */
+function tracerFor(filter: TraceFilter, { count, sequence }: { count: number; sequence: number }): Tracer {
+  let left = count;
+  return new Tracer(dp, filter, (record) => {
+    tell({ kind: 'traced', sequence, record });
+    if (--left === 0) dp.tracer = null;
+  });
 }
 
 function attach({ vif, device, fd, vnetHeader }: PortHandle): void {

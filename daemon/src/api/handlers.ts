@@ -9,6 +9,7 @@ import { registerFlows } from './flow-handlers.js';
 import type { Metrics } from './metrics.js';
 import { registerObjects } from './object-handlers.js';
 import { registerTables } from './table-handlers.js';
+import { registerTraces } from './trace-handlers.js';
 import type { DaemonView } from './view.js';
 
 /** Largest request: documents of some hundred thousand interfaces. */
@@ -24,6 +25,7 @@ export function createApi(view: DaemonView, metrics: Metrics, log: ErrorLog): Fa
   const app = createServer(log);
   registerTables(app, view);
   registerFlows(app, view);
+  registerTraces(app, view);
   registerObjects(app, view);
   registerMetrics(app, metrics);
   return app;

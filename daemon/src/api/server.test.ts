@@ -1,5 +1,6 @@
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { Readable } from 'node:stream';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -8,7 +9,7 @@ import type { ExecutionContext } from 'ava';
 
 import { connect } from '../cli/client.js';
 import { Exit } from '../cli/exit.js';
-import { guestVif, inetRoute } from '../testing/dumps.js';
+import { bridgedTrace, guestVif, inetRoute } from '../testing/dumps.js';
 import { guestView } from '../testing/view.js';
 import { startApi } from './server.js';
 import type { ApiOptions } from './server.js';
@@ -40,6 +41,28 @@ test('the tools read from a daemon over its socket', async (t) => {
   t.deepEqual(await daemon.apply([{}], { dryRun: true, prune: false }), []);
   t.deepEqual(await daemon.objects('VirtualNetwork'), []);
   t.deepEqual(await daemon.wait(1), { realised: true, pending: [] });
+});
+
+test('the tools follow real packets, and the daemon knows when they have gone', async (t) => {
+  const socket = await socketPath(t);
+  let stopped = (): void => undefined;
+  const gone = new Promise<void>((resolve) => (stopped = resolve));
+  const view = guestView({
+    traceLive: (_match, _limits, stop) => {
+      stop.addEventListener('abort', stopped);
+      return Readable.from([{ waiting: true }, bridgedTrace(), bridgedTrace()]);
+    },
+  });
+  await start(t, { socket }, view);
+  const daemon = connect(socket);
+  t.deepEqual(await daemon.trace({ vmi: 'a', packet: 'icmp 5.5.5.4' }), bridgedTrace());
+  const told = [];
+  for await (const one of daemon.traceLive({ match: 'any', count: 2, timeout: 5 })) {
+    told.push(one);
+    if (told.length === 2) break;
+  }
+  t.deepEqual(told, [{ waiting: true }, bridgedTrace()]);
+  await gone;
 });
 
 test('a refusal of the daemon ends a tool with status 1 and its words', async (t) => {

@@ -9,9 +9,12 @@ import type {
   FlowTableDump,
   InetFamily,
   InetRouteDump,
+  LiveTrace,
   NexthopDump,
   ObjectOutcome,
   StatusDump,
+  TraceDump,
+  TraceRequest,
   VifDump,
   VrfstatsDump,
   WaitDump,
@@ -54,6 +57,11 @@ export interface DaemonView {
   /** Forgets all flows that match; resolves to how many pairs that were. */
   flushFlows(match: FlowMatch | null): Promise<number>;
 
+  /** What would become of a packet; nothing does. Throws RefusedError. */
+  trace(request: TraceRequest): TraceDump;
+  /** The next real packets that match, until there were enough, time is up, or `stop` says so. Throws RefusedError. */
+  traceLive(match: string, limits: LiveLimits, stop: AbortSignal): AsyncIterable<LiveTrace>;
+
   dropstats(): DropstatsDump;
   vrfstats(): Iterable<VrfstatsDump>;
   vrfstatsOf(vrf: number): VrfstatsDump | undefined;
@@ -90,6 +98,12 @@ export interface FlowQuery {
   readonly sort: FlowSort | null;
   /** How many at most. */
   readonly top: number;
+}
+
+/** How many packets a live trace tells at most, and how long it lasts. */
+export interface LiveLimits {
+  readonly count: number;
+  readonly timeoutMs: number;
 }
 
 export interface ApplyOptions {

@@ -13,9 +13,12 @@ import type {
   FlowTableDump,
   InetFamily,
   InetRouteDump,
+  LiveTrace,
   NexthopDump,
   ObjectOutcome,
   StatusDump,
+  TraceDump,
+  TraceRequest,
   VifDump,
   VrfstatsDump,
   WaitDump,
@@ -39,6 +42,13 @@ export interface FlowListing {
   readonly top?: number | undefined;
 }
 
+/** Which real packets are traced, how many at most, and for how many seconds. */
+export interface LiveQuery {
+  readonly match: string;
+  readonly count: number;
+  readonly timeout: number;
+}
+
 /** Requests; each rejects with Exit: refused (status 1) or not reachable (status 3). */
 export interface Daemon {
   vifs(): Promise<readonly VifDump[]>;
@@ -58,6 +68,9 @@ export interface Daemon {
   changeFlow(index: number, op: FlowOp): Promise<void>;
   /** Forgets the flows that match, or all; resolves to how many pairs that were. */
   flushFlows(match: string | undefined): Promise<number>;
+  trace(request: TraceRequest): Promise<TraceDump>;
+  /** The next real packets that match, as they come. */
+  traceLive(query: LiveQuery): AsyncIterable<LiveTrace>;
   dropstats(): Promise<DropstatsDump>;
   vrfstats(): Promise<readonly VrfstatsDump[]>;
   vrfstatsOf(vrf: number): Promise<VrfstatsDump>;
@@ -100,6 +113,13 @@ export function connect(socket: string): Daemon {
       await post(`/v1/flow/${index}/${op}`, {});
     },
     flushFlows: async (match) => ((await post('/v1/flow-table/flush', { match })) as { readonly pairs: number }).pairs,
+    trace: async (request) => (await post('/v1/trace', request)) as TraceDump,
+    traceLive: (live) =>
+      records(
+        socket,
+        `/v1/trace/live?${query({ ...live })}`,
+        live.timeout * 1000 + TIMEOUT_MS,
+      ) as AsyncIterable<LiveTrace>,
     dropstats: async () => (await get('/v1/dropstats')) as DropstatsDump,
     vrfstats: async () => (await get('/v1/vrfstats')) as VrfstatsDump[],
     vrfstatsOf: async (vrf) => (await get(`/v1/vrfstats/${vrf}`)) as VrfstatsDump,
@@ -130,8 +150,8 @@ async function exchange(
 }
 
 /** The records of a list, while they come. Who stops taking them ends the request. */
-async function* records(socketPath: string, path: string): AsyncGenerator {
-  const response = await send(socketPath, 'GET', path, undefined, TIMEOUT_MS);
+async function* records(socketPath: string, path: string, timeoutMs = TIMEOUT_MS): AsyncGenerator {
+  const response = await send(socketPath, 'GET', path, undefined, timeoutMs);
   if (response.statusCode !== 200) throw refusal(response.statusCode ?? 0, await whole(response, socketPath));
   let rest = '';
   try {

@@ -22,6 +22,7 @@ export async function main(tool: Tool): Promise<void> {
     const out = await tool.run(process.argv.slice(2), {
       connect: (socket) => connect(socket ?? process.env.VROUTERD_SOCKET ?? DEFAULT_SOCKET),
       read: (file) => (file === '-' ? text(process.stdin) : readFile(file, 'utf8')),
+      readBytes: (file) => readFile(file),
       print: async (text) => {
         if (!process.stdout.write(text)) await once(process.stdout, 'drain');
       },

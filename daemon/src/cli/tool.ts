@@ -19,6 +19,8 @@ export interface Surroundings {
   readonly connect: (socket: string | undefined) => Daemon;
   /** Text of a file; `-` is stdin. Rejects with the errors of fs.readFile. */
   readonly read: (file: string) => Promise<string>;
+  /** Content of a file. Rejects with the errors of fs.readFile. */
+  readonly readBytes: (file: string) => Promise<Buffer>;
   /** Writes a part of the output, ahead of what `run` returns: for what is too long for one text. Resolves when more may come. */
   readonly print: (text: string) => Promise<void>;
   /** Tells the user, beside the output, what takes its time. */

@@ -6,6 +6,7 @@ import type { Kind } from '../control/schema.js';
 import { Exit, STATUS } from './exit.js';
 import { parse, withCommonOptions } from './tool.js';
 import type { CommonOptions } from './tool.js';
+import { addTrace, type TraceArgs } from './vrouter-trace-args.js';
 
 const OUTPUTS = ['table', 'yaml', 'json'] as const;
 export type Output = (typeof OUTPUTS)[number];
@@ -20,6 +21,7 @@ type Request = CommonOptions &
     /** Seconds. */
     | { readonly op: 'wait'; readonly timeout: number }
     | { readonly op: 'status' }
+    | TraceArgs
   );
 export type RequestOf<O extends Request['op']> = Extract<Request, { op: O }>;
 
@@ -30,12 +32,13 @@ const WAIT_SECONDS = 60;
 /** Throws Exit for bad options and for `--help`. */
 export function parseArgs(argv: readonly string[]): Request {
   let request: Request | undefined;
-  const spec = program((asked) => {
+  const fail = (message: string): Exit => {
+    const name = spec.commands.find((one) => one.name() === argv[0])?.name();
+    return new Exit(STATUS.usage, `${message.replace(/\.$/, '')}; see vrouter ${name ? `${name} ` : ''}--help`);
+  };
+  const spec: Command = program((asked) => {
     request = asked;
-  });
-  const commandName = spec.commands.find((one) => one.name() === argv[0])?.name();
-  const fail = (message: string): Exit =>
-    new Exit(STATUS.usage, `${message.replace(/\.$/, '')}; see vrouter ${commandName ? `${commandName} ` : ''}--help`);
+  }, fail);
   parse(spec, argv, fail);
   if (request === undefined) throw fail('a command is missing');
   if (request.op === 'delete' && request.files.length > 0 === (request.object !== undefined)) {
@@ -48,7 +51,7 @@ export function parseArgs(argv: readonly string[]): Request {
 }
 
 /** The commands; the one that is given hands over what it was asked. */
-function program(hand: (request: Request) => void): Command {
+function program(hand: (request: Request) => void, fail: (message: string) => Exit): Command {
   const spec = new Command('vrouter')
     .description('says what is wanted of the vrouter, and shows what there is')
     .helpOption('--help', 'display this help')
@@ -92,6 +95,7 @@ function program(hand: (request: Request) => void): Command {
   add('status', 'shows how the daemon is').action((options: CommonOptions) => {
     hand({ op: 'status', ...options });
   });
+  addTrace(add('trace', 'says what the datapath does with a packet, step by step'), hand, fail);
   return spec;
 }
 

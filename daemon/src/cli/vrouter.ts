@@ -9,6 +9,7 @@ import type { Surroundings, Tool } from './tool.js';
 import { vif } from './vif.js';
 import { vrfstats } from './vrfstats.js';
 import { parseArgs } from './vrouter-args.js';
+import { trace } from './vrouter-trace.js';
 import type { RequestOf } from './vrouter-args.js';
 import { readDocuments, referenceTo } from './vrouter-documents.js';
 import { formatObjects, formatOutcomes, pendingText, formatStatus } from './vrouter-format.js';
@@ -28,6 +29,8 @@ async function run(argv: readonly string[], surroundings: Surroundings): Promise
       return get(request, surroundings);
     case 'wait':
       return wait(request, surroundings);
+    case 'trace':
+      return trace(request, surroundings);
     case 'status': {
       const status = await surroundings.connect(request.socket).status();
       return request.json ? json(status) : formatStatus(status);

@@ -326,3 +326,20 @@ export interface TraceDump {
   /** What the agent sends back for it, and the way of that. Only of a dry run. */
   readonly answers: readonly TraceDump[];
 }
+
+/** What a live trace tells: first that packets are waited for, then each packet. */
+export type LiveTrace = { readonly waiting: true } | TraceDump;
+
+/** A packet to trace: `packet` in words, or the whole `frame` in hex. MACs are in text. */
+export interface TraceRequest {
+  /** Name of a virtual machine interface, or `vif0/N`. */
+  readonly vmi: string;
+  readonly packet?: string;
+  readonly frame?: string;
+  readonly srcMac?: string;
+  readonly dstMac?: string;
+  readonly ttl?: number;
+  /** Bytes of the whole frame. */
+  readonly length?: number;
+  readonly vlan?: number;
+}

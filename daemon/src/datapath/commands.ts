@@ -2,6 +2,7 @@ import type { TableChange } from '../tables/records.js';
 import type { FlowTableSize } from '../tables/flow.js';
 import type { DatapathOptions } from './datapath.js';
 import type { FlowOp } from './flow-upkeep.js';
+import type { TraceFilter, TraceRecord } from './tracer.js';
 
 /** What the main thread tells the worker, in order. `sequence` counts up by one; the worker publishes the last one it carried out. */
 export type WorkerCommand =
@@ -18,6 +19,13 @@ export type WorkerCommand =
     }
   /** Flow pairs to remove if they were idle that long: (index, generation, idle ms) each. */
   | { readonly kind: 'age'; readonly sequence: number; readonly pairs: Int32Array }
+  /** Packets to trace, so many; null: none any more. */
+  | {
+      readonly kind: 'trace';
+      readonly sequence: number;
+      readonly filter: TraceFilter | null;
+      readonly count: number;
+    }
   | { readonly kind: 'stop'; readonly sequence: number };
 
 /** An open port: descriptors are valid in every thread of the process. */
@@ -36,6 +44,8 @@ export type WorkerEvent =
   | { readonly kind: 'applied' }
   /** Frames wait in the ring to the agent. */
   | { readonly kind: 'frames' }
+  /** A packet was traced for the command with this sequence number. */
+  | { readonly kind: 'traced'; readonly sequence: number; readonly record: TraceRecord }
   /** A port could not be attached, or the device behind it is gone. */
   | { readonly kind: 'portLost'; readonly vif: number; readonly reason: string };
 

@@ -1,5 +1,5 @@
 /** Dumps as a daemon would answer them, for tests. */
-import type { FlowDump, FlowTableDump, InetRouteDump, NexthopDump, VifDump } from '../control/dumps.js';
+import type { FlowDump, FlowTableDump, InetRouteDump, NexthopDump, TraceDump, VifDump } from '../control/dumps.js';
 
 /** A guest's interface as a daemon that forwards for it would show it. */
 export const guestVif = (changes: Partial<VifDump> = {}): VifDump => ({
@@ -104,5 +104,37 @@ export const flowTable = (changes: Partial<FlowTableDump> = {}): FlowTableDump =
   changed: 1,
   tableFull: 0,
   limited: 0,
+  ...changes,
+});
+
+/** A ping that a guest sends to another one; what `changes` says is different. */
+export const bridgedTrace = (changes: Partial<TraceDump> = {}): TraceDump => ({
+  packet: 'ICMP 5.5.5.3 > 5.5.5.4 echo request',
+  length: 98,
+  vif: 3,
+  vmi: 'default-domain:default-project:a',
+  steps: [
+    {
+      stage: 'input',
+      subject: 'vif0/3 tapA (a)',
+      result: '98 bytes, VRF 2 (blue)',
+      changes: [],
+      ids: { vif: 3, vrf: 2 },
+    },
+    { stage: 'parse', subject: '', result: 'IPv4, ICMP', changes: [], ids: {} },
+    {
+      stage: 'route',
+      subject: 'VRF 2 (blue), 5.5.5.4',
+      result: '5.5.5.4/32, flags P, nexthop 24',
+      changes: [{ field: 'ttl', from: '64', to: '63' }],
+      ids: { vrf: 2, nexthop: 24 },
+    },
+    { stage: 'output', subject: 'vif0/4 tapB (b)', result: '98 bytes', changes: [], ids: { vif: 4 } },
+  ],
+  lost: 0,
+  outcome: 'sent',
+  verdict: 'sent out of vif0/4 tapB (b)',
+  drop: null,
+  answers: [],
   ...changes,
 });

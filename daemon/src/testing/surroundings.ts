@@ -9,6 +9,7 @@ export function surroundings(daemon: Partial<Daemon>, more: Partial<Surroundings
   return {
     connect: () => daemon as Daemon,
     read: nothing,
+    readBytes: nothing,
     print: nothing,
     progress: nothing,
     screen: { rows: nothing, show: nothing, key: nothing, now: nothing },

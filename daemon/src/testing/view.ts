@@ -1,8 +1,44 @@
+import { Readable } from 'node:stream';
 import { dropstatsDump, vrfstatsDump } from '../api/dump.js';
 import type { DaemonView } from '../api/view.js';
 import { RefusedError } from '../control/refused.js';
 import { DROP_REASONS } from '../packet/drop.js';
-import { encapNexthop, flowTable, guestVif, inetRoute, tcpFlow } from './dumps.js';
+import type { StatusDump, TraceDump } from '../control/dumps.js';
+import { bridgedTrace, encapNexthop, flowTable, guestVif, inetRoute, tcpFlow } from './dumps.js';
+
+const STATUS: StatusDump = {
+  host: 'server-4c',
+  version: '0.1.0',
+  pid: 4711,
+  uptimeSeconds: 90061,
+  store: { mode: 'embedded', connected: true, epoch: 'e1' },
+  datapath: {
+    running: true,
+    restarts: 2,
+    heartbeatAgeMs: 250,
+    books: { received: 10, generated: 2, copied: 1, sent: 9, dropped: 3, consumed: 1 },
+  },
+  flows: {
+    active: 40,
+    size: 629_760,
+    overflow: 1,
+    created: 100,
+    deleted: 80,
+    evicted: 50,
+    changed: 3,
+    tableFull: 0,
+    limited: 2,
+  },
+  sessionRecords: { written: 30, lost: 1, limited: 4 },
+  networks: 1,
+  interfaces: { total: 2, active: 1 },
+  warnings: [],
+};
+
+const traces: Pick<DaemonView, 'trace' | 'traceLive'> = {
+  trace: () => bridgedTrace(),
+  traceLive: (_match, { count }) => Readable.from([{ waiting: true }, ...Array<TraceDump>(count).fill(bridgedTrace())]),
+};
 
 /** A view of one guest (vif 8, nexthop 81, VRF 7, one route and one MAC), with `changes`. */
 export const guestView = (changes: Partial<DaemonView> = {}): DaemonView => {
@@ -21,37 +57,11 @@ export const guestView = (changes: Partial<DaemonView> = {}): DaemonView => {
     bridgeRoutes: (id) => (id === 7 ? [entry] : undefined),
     bridgeRoute: (id, wanted) => (id === 7 && wanted === mac ? entry : undefined),
     ...flowView(),
+    ...traces,
     dropstats: () => drops,
     vrfstats: () => [vrf],
     vrfstatsOf: (id) => (id === 7 ? vrf : undefined),
-    status: () => ({
-      host: 'server-4c',
-      version: '0.1.0',
-      pid: 4711,
-      uptimeSeconds: 90061,
-      store: { mode: 'embedded', connected: true, epoch: 'e1' },
-      datapath: {
-        running: true,
-        restarts: 2,
-        heartbeatAgeMs: 250,
-        books: { received: 10, generated: 2, copied: 1, sent: 9, dropped: 3, consumed: 1 },
-      },
-      flows: {
-        active: 40,
-        size: 629_760,
-        overflow: 1,
-        created: 100,
-        deleted: 80,
-        evicted: 50,
-        changed: 3,
-        tableFull: 0,
-        limited: 2,
-      },
-      sessionRecords: { written: 30, lost: 1, limited: 4 },
-      networks: 1,
-      interfaces: { total: 2, active: 1 },
-      warnings: [],
-    }),
+    status: () => STATUS,
     apply: () => Promise.resolve([]),
     remove: () => Promise.resolve([]),
     objects: () => Promise.resolve([]),

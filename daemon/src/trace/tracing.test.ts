@@ -1,12 +1,13 @@
 import test from 'ava';
 import type { GuestConfig } from '../agent/punt.js';
-import type { TraceDump } from '../control/dumps.js';
+import type { LiveTrace, TraceDump, TraceRequest } from '../control/dumps.js';
 import { RefusedError } from '../control/refused.js';
-import { Tracer, type TraceRecord } from '../datapath/tracer.js';
+import { Tracer } from '../datapath/tracer.js';
 import { GATEWAY_MAC, ipOf, macOf, type NetworkOptions, TestNetwork } from '../testing/network.js';
+import type { AclRecord, AclRuleRecord } from '../tables/records.js';
 import { eth } from '../testing/packet-builder.js';
-import { renderTrace } from './render.js';
-import { type TraceRequest, Tracing, type TracingParts } from './tracing.js';
+import type { LiveSource } from './live.js';
+import { Tracing, type TracingParts } from './tracing.js';
 
 const NAMES: Readonly<Record<number, string>> = { 3: 'default-domain:default-project:a', 4: 'other:project:b' };
 const GUEST: GuestConfig = {
@@ -25,16 +26,38 @@ function partsOf(net: TestNetwork, changes: Partial<TracingParts> = {}): Tracing
     flows: net.flows,
     counters: net.counters,
     options: net.dp.options,
-    stateOf: (name) => {
-      const vif = Object.keys(NAMES).find((id) => NAMES[Number(id)] === name);
-      if (name.endsWith(':broken')) return { vif: -1, state: 'failed', reason: 'no namespace a' };
-      return vif === undefined ? undefined : { vif: Number(vif), state: 'active', reason: '' };
+    realiser: {
+      stateOf: (name) => {
+        const vif = Object.keys(NAMES).find((id) => NAMES[Number(id)] === name);
+        if (name.endsWith(':broken')) return { vif: -1, state: 'failed', reason: 'no namespace a' };
+        return vif === undefined ? undefined : { vif: Number(vif), state: 'active', reason: '' };
+      },
+      nameOf: (vif) => NAMES[vif],
+      guestOf: () => GUEST,
     },
-    nameOf: (vif) => NAMES[vif],
-    guestOf: () => GUEST,
-    now: () => net.io.clock[0],
+    worker: workerOf(net),
     bridgeSlots: 320,
     ...changes,
+  };
+}
+
+/** A worker that is a network of memory devices. */
+function workerOf(net: TestNetwork): LiveSource {
+  return {
+    get tracing() {
+      return net.dp.tracer !== null;
+    },
+    traceOn: (filter, count, onRecord) => {
+      let left = count;
+      net.dp.tracer = new Tracer(net.dp, filter, (record) => {
+        onRecord(record);
+        if (--left === 0) net.dp.tracer = null;
+      });
+      return Promise.resolve();
+    },
+    traceOff: () => {
+      net.dp.tracer = null;
+    },
   };
 }
 
@@ -263,7 +286,22 @@ test('the agent is never asked too often by a trace', (t) => {
   for (let i = 0; i < 5; i++) t.is(tracing.dryRun({ vmi: 'a', packet: 'icmp 5.5.5.1' }).outcome, 'agent');
 });
 
-test('a real packet shows the steps its dry run showed', (t) => {
+const NEVER = new AbortController().signal;
+const ping = (to: string, dst: string): Uint8Array =>
+  eth({ src: macOf(3), dst })
+    .ipv4({ src: ipOf(3), dst: to, id: 1 })
+    .ping({ ident: 1, seq: 1 })
+    .payload(new Uint8Array(56))
+    .bytes();
+
+/** Starts a live trace; returns the rest of it once it has begun. */
+async function begun(traces: AsyncIterable<LiveTrace>): Promise<AsyncIterator<LiveTrace>> {
+  const iterator = traces[Symbol.asyncIterator]();
+  await iterator.next();
+  return iterator;
+}
+
+test('a real packet shows the steps its dry run showed', async (t) => {
   const net = new TestNetwork();
   const tracing = new Tracing(partsOf(net));
   for (const [packet, dst, to] of [
@@ -271,29 +309,20 @@ test('a real packet shows the steps its dry run showed', (t) => {
     ['icmp 5.5.5.1', GATEWAY_MAC, '5.5.5.1'],
   ] as const) {
     const dry = tracing.dryRun({ vmi: 'a', packet });
-    const records: TraceRecord[] = [];
-    net.dp.tracer = new Tracer(net.dp, null, (record) => records.push(record));
-    net.receive(
-      3,
-      eth({ src: macOf(3), dst })
-        .ipv4({ src: ipOf(3), dst: to, id: 1 })
-        .ping({ ident: 1, seq: 1 })
-        .payload(new Uint8Array(56))
-        .bytes(),
-    );
-    net.dp.tracer = null;
-    const live = renderTrace(records[0], tracing.namesOfWorker());
+    const live = await begun(tracing.live('vmi a & icmp', { count: 1, timeoutMs: 10_000 }, NEVER));
+    net.receive(3, ping(to, dst));
+    const real = (await live.next()).value as TraceDump;
     const shown = ({ steps }: TraceDump) =>
       steps.map(({ stage, subject, result, changes }) => ({ stage, subject, result, changes }));
-    t.deepEqual(shown(live), shown(dry));
+    t.deepEqual(shown(real), shown(dry));
+    t.true((await live.next()).done);
+    t.is(net.dp.tracer, null);
   }
 });
 
-test('a fragment before the first of its datagram is seen to wait, then to go on', (t) => {
+test('a fragment before the first of its datagram is seen to wait, then to go on', async (t) => {
   const net = new TestNetwork();
-  const tracing = new Tracing(partsOf(net));
-  const records: TraceRecord[] = [];
-  net.dp.tracer = new Tracer(net.dp, null, (record) => records.push(record));
+  const live = await begun(new Tracing(partsOf(net)).live('any', { count: 3, timeoutMs: 10_000 }, NEVER));
   const fragment = (fragmentOffset: number, mf: boolean): Uint8Array =>
     eth({ src: macOf(3), dst: macOf(4) })
       .ipv4({ src: ipOf(3), dst: ipOf(4), protocol: 17, id: 7, fragmentOffset, mf })
@@ -301,9 +330,84 @@ test('a fragment before the first of its datagram is seen to wait, then to go on
       .bytes();
   net.receive(3, fragment(8, false));
   net.receive(3, fragment(0, true));
-  const [waits, first, later] = records.map((record) => renderTrace(record, tracing.namesOfWorker()));
+  const seen = async (): Promise<TraceDump> => (await live.next()).value as TraceDump;
+  const [waits, first, later] = [await seen(), await seen(), await seen()];
   t.like(waits, { outcome: 'waits', verdict: 'waits for the first fragment of its datagram', drop: null });
   t.deepEqual(stages(waits), ['input', 'parse', 'wait']);
   t.deepEqual([first.outcome, later.outcome], ['sent', 'sent']);
   t.true(step(later, 'flow').includes('5.5.5.3:7 > 5.5.5.4:9'));
+});
+
+test('a live trace first says that it waits, and ends when time is up', async (t) => {
+  const net = new TestNetwork();
+  const told: LiveTrace[] = [];
+  for await (const one of new Tracing(partsOf(net)).live('arp', { count: 5, timeoutMs: 30 }, NEVER)) {
+    told.push(one);
+    net.receive(3, ping(ipOf(4), macOf(4)));
+  }
+  t.deepEqual(told, [{ waiting: true }]);
+  t.is(net.dp.tracer, null);
+});
+
+test('a live trace ends with the one who asked for it', async (t) => {
+  const net = new TestNetwork();
+  const end = new AbortController();
+  const live = await begun(new Tracing(partsOf(net)).live('any', { count: 5, timeoutMs: 10_000 }, end.signal));
+  const next = live.next();
+  end.abort();
+  t.true((await next).done);
+  t.is(net.dp.tracer, null);
+});
+
+test('one live trace runs at a time', async (t) => {
+  const tracing = new Tracing(partsOf(new TestNetwork()));
+  const live = await begun(tracing.live('any', { count: 5, timeoutMs: 10_000 }, NEVER));
+  t.throws(() => tracing.live('any', { count: 5, timeoutMs: 10_000 }, NEVER), { message: /another live trace runs/ });
+  await live.return?.();
+  await begun(tracing.live('any', { count: 1, timeoutMs: 10 }, NEVER));
+  t.pass();
+});
+
+test('a guest in packet mode has no flows, and its trace shows none', (t) => {
+  const dump = trace('icmp 5.5.5.4', {}, { packetMode: 'all' });
+  t.deepEqual(stages(dump), ['input', 'parse', 'bridge', 'nexthop', 'output']);
+});
+
+const ANYBODY = { network: null, prefix: null, group: null };
+const HTTP: AclRuleRecord = {
+  name: 'SecurityGroup/web ingress[0]',
+  action: 'pass',
+  protocol: 6,
+  source: ANYBODY,
+  destination: ANYBODY,
+  sourcePorts: [],
+  destinationPorts: [[80, 80]],
+  log: false,
+};
+const WEB: AclRecord = { id: 9, name: 'default-domain:default-project:web ingress', rules: [HTTP], otherwise: 'deny' };
+const guarded: NetworkOptions = { acls: [WEB], port: (vif) => (vif === 4 ? { ingressAcl: 9 } : {}) };
+
+test('the rule that lets a session pass is named', (t) => {
+  const dump = trace('tcp 5.5.5.4:80', {}, guarded);
+  t.is(step(dump, 'policy'), 'ACL 9 (web ingress): SecurityGroup/web ingress[0]: pass');
+  t.is(dump.outcome, 'sent');
+});
+
+test('a session that no rule lets pass names the list that refuses it', (t) => {
+  const dump = trace('tcp 5.5.5.4:81', {}, guarded);
+  t.is(step(dump, 'policy'), 'ACL 9 (web ingress): no rule matches: deny');
+  t.is(dump.verdict, 'dropped: Flow Action Drop (OutSG: no rule of ACL 9 (web ingress) matches)');
+});
+
+test('a rule that refuses a session is named', (t) => {
+  const acls: AclRecord[] = [{ ...WEB, rules: [{ ...HTTP, name: 'NetworkPolicy/shut rules[0]', action: 'deny' }] }];
+  const dump = trace('tcp 5.5.5.4:80', {}, { acls, acl: 9 });
+  t.is(dump.verdict, 'dropped: Flow Action Drop (Policy: NetworkPolicy/shut rules[0])');
+});
+
+test('a fat flow shows the key it has', (t) => {
+  const fatFlows = [{ protocol: 6, port: 22, ignore: 'source', source: null, destination: null } as const];
+  const dump = trace('tcp 5.5.5.4:22', {}, { port: (vif) => (vif === 3 ? { fatFlows } : {}) });
+  t.regex(step(dump, 'flow'), /^TCP 0\.0\.0\.0:0 > 5\.5\.5\.4:22, K\(nh\) 23: new, forward/);
+  t.is(step(dump, 'decide'), 'session: forward, fat flow');
 });

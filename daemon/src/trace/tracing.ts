@@ -1,5 +1,5 @@
 import { answerPunt, type GuestConfig } from '../agent/punt.js';
-import type { TraceDump } from '../control/dumps.js';
+import type { LiveTrace, TraceDump, TraceRequest } from '../control/dumps.js';
 import { DEFAULT_SCOPE, fullName, shortName, splitName } from '../control/names.js';
 import { RefusedError } from '../control/refused.js';
 import type { DatapathOptions } from '../datapath/datapath.js';
@@ -13,22 +13,11 @@ import { parseMac } from '../wire/addr.js';
 import { DryRun, type Outcome } from './dry-run.js';
 import { type Guest, linkDestination, MAX_LENGTH, sourceOf, writeFrame } from './frame.js';
 import { linkAddressOf } from './link-address.js';
+import { type LiveSource, traceLive } from './live.js';
+import { parseLiveMatch } from './live-match.js';
 import { TraceNames } from './names.js';
 import { parsePacket } from './packet-spec.js';
 import { renderTrace } from './render.js';
-
-/** A packet to trace: `packet` in words, or the whole `frame` in hex. MACs are in text. */
-export interface TraceRequest {
-  /** Name of a virtual machine interface, or `vif0/N`. */
-  readonly vmi: string;
-  readonly packet?: string;
-  readonly frame?: string;
-  readonly srcMac?: string;
-  readonly dstMac?: string;
-  readonly ttl?: number;
-  readonly length?: number;
-  readonly vlan?: number;
-}
 
 /** What became of an interface of this host. */
 interface InterfaceState {
@@ -44,16 +33,18 @@ export interface TracingParts {
   readonly flows: FlowTable;
   readonly counters: Counters;
   readonly options: DatapathOptions;
-  /** Undefined: this host has no interface of this full name. */
-  readonly stateOf: (name: string) => InterfaceState | undefined;
-  readonly nameOf: (vif: number) => string | undefined;
-  readonly guestOf: (vif: number) => GuestConfig | undefined;
-  /** Milliseconds by CLOCK_MONOTONIC. */
-  readonly now: () => number;
+  readonly realiser: {
+    /** Undefined: this host has no interface of this full name. */
+    stateOf(name: string): InterfaceState | undefined;
+    /** Full name of the interface behind a vif. */
+    nameOf(vif: number): string | undefined;
+    guestOf(vif: number): GuestConfig | undefined;
+  };
+  readonly worker: LiveSource;
   readonly bridgeSlots?: number;
 }
 
-/** Traces packets that are not real. */
+/** Traces packets: those that are not real by a dry run, real ones in the worker. */
 export class Tracing {
   readonly #parts: TracingParts;
 
@@ -63,8 +54,8 @@ export class Tracing {
 
   /** Says what would become of a packet; nothing does. Throws RefusedError. */
   dryRun(request: TraceRequest): TraceDump {
-    const { tables, flows, counters, options, now, bridgeSlots = BRIDGE_SLOTS } = this.#parts;
-    const vif = this.vifNamed(request.vmi);
+    const { tables, flows, counters, options, bridgeSlots = BRIDGE_SLOTS } = this.#parts;
+    const vif = this.#vifNamed(request.vmi);
     const run = new DryRun({ tables, flows, counters, options, nowMs: now(), bridgeSlots });
     const frame = request.frame === undefined ? this.#frameOf(vif, request, run) : frameFromHex(request.frame);
     const names = this.#namesOf(run);
@@ -72,13 +63,19 @@ export class Tracing {
     return renderTrace(outcome.record, names, this.#answersTo(outcome, run, names));
   }
 
+  /** The next real packets that match (see live-match.ts and live.ts). Throws RefusedError. */
+  live(match: string, limits: { count: number; timeoutMs: number }, stop: AbortSignal): AsyncIterable<LiveTrace> {
+    const filter = parseLiveMatch(match, (name) => this.#vifNamed(name).id);
+    return traceLive(this.#parts.worker, this.#namesOfWorker(), { filter, ...limits }, stop);
+  }
+
   /** The interface of a name, or of `vif0/N`. Throws RefusedError when it is not there, or not active. */
-  vifNamed(text: string): Vif {
-    const { tables, stateOf } = this.#parts;
+  #vifNamed(text: string): Vif {
+    const { tables, realiser } = this.#parts;
     const id = /^vif0\/(\d{1,9})$/.exec(text)?.[1];
     const parts = splitName(text, DEFAULT_SCOPE);
     const name = parts ? fullName(parts) : text;
-    const state = id === undefined ? stateOf(name) : { vif: Number(id), state: 'active', reason: '' };
+    const state = id === undefined ? realiser.stateOf(name) : { vif: Number(id), state: 'active', reason: '' };
     const subject = id === undefined ? `VirtualMachineInterface/${shortName(name)}` : text;
     if (!state) throw new RefusedError('notFound', `${subject} is not on this host; see vrouter get vmi`);
     const vif = state.vif < 0 ? undefined : tables.vifs.get(state.vif);
@@ -90,15 +87,19 @@ export class Tracing {
     );
   }
 
-  /** Names of what a dry run, or the worker, tells by number. */
-  namesOfWorker(): TraceNames {
-    const { tables, flows, nameOf } = this.#parts;
-    return new TraceNames({ tables, flows, nameOf, indexOf: (index) => index });
+  #namesOfWorker(): TraceNames {
+    const { tables, flows, realiser } = this.#parts;
+    return new TraceNames({ tables, flows, nameOf: (vif) => realiser.nameOf(vif), indexOf: (index) => index });
   }
 
   #namesOf({ flows }: DryRun): TraceNames {
-    const { tables, nameOf } = this.#parts;
-    return new TraceNames({ tables, flows, nameOf, indexOf: (index) => flows.realIndex(index) });
+    const { tables, realiser } = this.#parts;
+    return new TraceNames({
+      tables,
+      flows,
+      nameOf: (vif) => realiser.nameOf(vif),
+      indexOf: (index) => flows.realIndex(index),
+    });
   }
 
   /** The frame the guest would send. */
@@ -119,21 +120,24 @@ export class Tracing {
     { vif, guest, run }: { vif: Vif; guest: Guest; run: DryRun },
   ): Uint8Array {
     if (typeof to !== 'string') return to;
-    const { tables, guestOf } = this.#parts;
+    const { tables, realiser } = this.#parts;
     const own = to.includes(':') ? guest.ip6 : guest.ip;
-    return linkAddressOf(to, own ?? from, { vif, guest, config: guestOf(vif.id), run, tables });
+    return linkAddressOf(to, own ?? from, { vif, guest, config: realiser.guestOf(vif.id), run, tables });
   }
 
   /** What the agent sends back for what it was given, each with its own way. */
   #answersTo({ punted }: Outcome, run: DryRun, names: TraceNames): TraceDump[] {
-    const { guestOf } = this.#parts;
+    const { realiser } = this.#parts;
     return punted.flatMap(({ vif, frame, command }) =>
-      answerPunt({ command: command as PuntCommand, vif, frame }, guestOf).map((answer) =>
+      answerPunt({ command: command as PuntCommand, vif, frame }, (id) => realiser.guestOf(id)).map((answer) =>
         renderTrace(run.fromAgent(answer.vif, answer.frame).record, names, [], answer.frame),
       ),
     );
   }
 }
+
+/** Milliseconds by the worker's clock. */
+const now = (): number => Number(process.hrtime.bigint() / 1_000_000n);
 
 function macFrom(text: string): Uint8Array {
   try {
