@@ -24,7 +24,7 @@ const CONNECT = `const s = require('net').connect(${PORT}, process.argv[1], () =
   s.once('data', () => console.log('open'));
   s.on('close', () => process.exit());
   process.stdin.once('data', (how) => (String(how) === 'reset' ? s.resetAndDestroy() : s.end()));`;
-const RECEIVE = `const s = require('dgram').createSocket('udp4');
+const RECEIVE = `const s = require('dgram').createSocket('udp6');
   s.on('message', (data) => (console.log(require('crypto').createHash('md5').update(data).digest('hex')), process.exit()));
   s.bind(${PORT}, () => console.log('listening'));`;
 /** Sends one datagram and says what became of it. */
@@ -116,18 +116,34 @@ for (const [name, family, address] of ADDRESSES) {
 }
 
 const PART = 1000;
+const macsOf = async ({ a, b }: TwoGuests): Promise<{ src: string; dst: string }> => ({
+  src: await a.mac(),
+  dst: await b.mac(),
+});
 
-/** A UDP datagram from a to b as IPv4 fragments. */
-function fragments(macs: { src: string; dst: string }, payload: Uint8Array, id: number): string[] {
-  const length = payload.length + 8;
-  const datagram = [19, 137, PORT >> 8, PORT & 0xff, length >> 8, length & 0xff, 0, 0, ...payload];
+/** A UDP datagram from a to b in fragments. */
+function fragments(macs: { src: string; dst: string }, family: string, payload: Uint8Array, id: number): string[] {
+  const [v4, v6] = [
+    { src: '5.5.5.3', dst: '5.5.5.4' },
+    { src: 'fd00:5::3', dst: 'fd00:5::4' },
+  ];
+  const whole = family === 'inet' ? eth(macs).ipv4(v4) : eth(macs).ipv6(v6);
+  const datagram = whole
+    .udp(5001, PORT)
+    .payload(payload)
+    .bytes()
+    .subarray(14 + (family === 'inet' ? 20 : 40));
   const parts: string[] = [];
   for (let at = 0; at < datagram.length; at += PART) {
-    const ip = { src: '5.5.5.3', dst: '5.5.5.4', id, protocol: UDP, fragmentOffset: at, mf: at + PART < length };
-    const frame = eth(macs)
-      .ipv4(ip)
-      .payload(datagram.slice(at, at + PART));
-    parts.push(Buffer.from(frame.bytes()).toString('hex'));
+    const mf = at + PART < datagram.length;
+    const header = [UDP, 0, at >> 8, (at & 0xff) | (mf ? 1 : 0), 0, 0, 0, id];
+    const part =
+      family === 'inet'
+        ? eth(macs).ipv4({ ...v4, id, protocol: UDP, fragmentOffset: at, mf })
+        : eth(macs)
+            .ipv6({ ...v6, nextHeader: 44 })
+            .payload(header);
+    parts.push(Buffer.from(part.payload(datagram.subarray(at, at + PART)).bytes()).toString('hex'));
   }
   return parts;
 }
@@ -136,32 +152,36 @@ async function sendFrames(guest: Namespace, ...frames: readonly string[]): Promi
   await guest.run([process.execPath, SEND_FRAMES, ...frames]);
 }
 
-test('a datagram arrives whatever the order of its fragments; one without its first is given up', async (t) => {
-  const { daemon, a, b } = await dualStack(t);
-  const macs = { src: await a.mac(), dst: await b.mac() };
-  const payload = Uint8Array.from({ length: 3500 }, (_, i) => i * 13);
-  const digest = createHash('md5').update(payload).digest('hex');
-  for (const [id, order] of [
-    [0, 1, 2, 3],
-    [3, 2, 1, 0],
-    [1, 3, 0, 2],
-  ].entries()) {
-    const server = b.spawn([process.execPath, '-e', RECEIVE]);
-    await server.waitFor(/listening/);
-    const parts = fragments(macs, payload, id + 1);
-    await sendFrames(a, ...order.map((n) => parts[n]));
-    t.is((await server.waitFor(/[\da-f]{32}/))[0], digest, `order ${order.join(' ')}`);
-    await server.ended;
-  }
-  t.is((await flowsWith(daemon, UDP)).find(({ destinationPort }) => destinationPort === PORT)?.packets, 12);
+for (const [name, family] of ADDRESSES) {
+  test(`a datagram in ${name} arrives whatever the order of its fragments; one without its first is given up`, async (t) => {
+    const guests = await dualStack(t);
+    const { daemon, a, b } = guests;
+    const macs = await macsOf(guests);
+    const payload = Uint8Array.from({ length: 3500 }, (_, i) => i * 13);
+    const digest = createHash('md5').update(payload).digest('hex');
+    for (const [id, order] of [
+      [0, 1, 2, 3],
+      [3, 2, 1, 0],
+      [1, 3, 0, 2],
+    ].entries()) {
+      const server = b.spawn([process.execPath, '-e', RECEIVE]);
+      await server.waitFor(/listening/);
+      const parts = fragments(macs, family, payload, id + 1);
+      await sendFrames(a, ...order.map((n) => parts[n]));
+      t.is((await server.waitFor(/[\da-f]{32}/))[0], digest, `order ${order.join(' ')}`);
+      await server.ended;
+    }
+    const forward = (await flowsWith(daemon, UDP)).find(({ destinationPort }) => destinationPort === PORT);
+    t.like(forward, { packets: 12, family });
 
-  await sendFrames(a, ...fragments(macs, payload, 77).slice(1));
-  t.is((await daemon.dump<DropstatsDump>('dropstats'))['Fragment errors'], 0);
-  await until('they were given up', async () => {
-    const drops = await daemon.dump<DropstatsDump>('dropstats');
-    return drops['Fragment errors'] === 3 || undefined;
+    await sendFrames(a, ...fragments(macs, family, payload, 77).slice(1));
+    t.is((await daemon.dump<DropstatsDump>('dropstats'))['Fragment errors'], 0);
+    await until('they were given up', async () => {
+      const drops = await daemon.dump<DropstatsDump>('dropstats');
+      return drops['Fragment errors'] === 3 || undefined;
+    });
   });
-});
+}
 
 test('SCTP has ports, and the host that does not speak it says so within the session', async (t) => {
   const { daemon, a, b } = await dualStack(t);
