@@ -14,9 +14,10 @@ type Walk = Generator<number | undefined>;
 
 /** Indices of the entries a filter wants, ascending. */
 export function* findFlows(table: FlowTable, filter: FlowFilter): Walk {
-  for (let index = 0; index < table.size; index++) {
+  let looked = 0;
+  for (let index = table.nextUsed(0); index < table.size; index = table.nextUsed(index + 1)) {
     if (filter.matches(index)) yield index;
-    if (index % SLICE === SLICE - 1) yield undefined;
+    if (++looked % SLICE === 0) yield undefined;
   }
 }
 
@@ -90,9 +91,10 @@ export function flowValue(table: FlowTable, sort: FlowSort): (index: number) => 
 /** Entries by what is done with their packets; `undefined` until all of them are counted. */
 export function* countFlows(table: FlowTable): Generator<FlowCountsDump | undefined> {
   const counts = { drop: 0, hold: 0, forward: 0, nat: 0 };
-  for (let index = 0; index < table.size; index++) {
+  let looked = 0;
+  for (let index = table.nextUsed(0); index < table.size; index = table.nextUsed(index + 1)) {
     if (table.isUsed(index)) counts[flowAction(table.words[table.at(index) + FLOW.state])]++;
-    if (index % SLICE === SLICE - 1) yield undefined;
+    if (++looked % SLICE === 0) yield undefined;
   }
   yield counts;
 }

@@ -67,16 +67,18 @@ function sweep(dp: Datapath): boolean {
     flow.sweepLeft = table.header[FLOW_HEADER.active] > 0 ? table.size : 0;
   }
   let refreshed = REFRESHED_A_ROUND;
-  let places = Math.min(PLACES_A_ROUND, flow.sweepLeft);
-  flow.sweepLeft -= places;
-  for (; places > 0 && refreshed > 0; places--) {
-    const index = flow.sweepAt;
-    flow.sweepAt = index + 1 === table.size ? 0 : index + 1;
+  let places = PLACES_A_ROUND;
+  const end = Math.min(table.size, flow.sweepAt + flow.sweepLeft);
+  let index = table.nextUsed(flow.sweepAt);
+  for (; index < end && places > 0 && refreshed > 0; index = table.nextUsed(index + 1)) {
+    places--;
     if (!table.isUsed(index) || table.words[table.at(index) + FLOW.epoch] === tables.epochs.now) continue;
     refreshed--;
     refresh(dp, index);
   }
-  flow.sweepLeft += places;
+  index = Math.min(index, end);
+  flow.sweepLeft -= index - flow.sweepAt;
+  flow.sweepAt = index === table.size ? 0 : index;
   return flow.sweepLeft > 0;
 }
 
