@@ -49,8 +49,8 @@ export function portSpec(network: NetworkObject, vmi: InterfaceObject, ids: Ids,
 /** Keys access lists have their numbers under; null: there is none. */
 export const aclKeysOf = {
   network: ({ uuid, spec }: NetworkObject): string | null => (spec.policies.length > 0 ? `network ${uuid}` : null),
-  egress: (groups: readonly string[]): string | null => (groups.length > 0 ? `egress ${groups.join()}` : null),
-  ingress: (groups: readonly string[]): string | null => (groups.length > 0 ? `ingress ${groups.join()}` : null),
+  egress: (groups: readonly string[]): string | null => (groups.length > 0 ? `egress ${groups.join(' ')}` : null),
+  ingress: (groups: readonly string[]): string | null => (groups.length > 0 ? `ingress ${groups.join(' ')}` : null),
 } as const;
 
 /** Whether an interface may only send from its own addresses, and its security groups apply. */
