@@ -3,7 +3,7 @@ import fc from 'fast-check';
 
 import type { FlowSort } from '../control/dumps.js';
 import { type FlowEndpoint, type FlowMatch, formatFlowMatch } from '../control/flow-match.js';
-import { FLOW_ACTION, FLOW_FLAG, FlowTable, TCP_FLAG } from '../tables/flow.js';
+import { FLOW, FLOW_ACTION, FLOW_FLAG, FlowTable, newFlowKey, TCP_FLAG } from '../tables/flow.js';
 import { addFlow, type FlowSpec } from '../testing/flows.js';
 import { flowDump } from './flow-dump.js';
 import { FlowFilter } from './flow-filter.js';
@@ -126,12 +126,19 @@ test('entries are counted by what is done with their packets', (t) => {
   t.deepEqual([...countFlows(table)].at(-1), { forward: 2, drop: 1, hold: 0, nat: 1 });
 });
 
-test('a table of the usual size is looked through in turns, without stopping anybody', (t) => {
+test('a full table of the usual size is looked through in turns, without stopping anybody; an empty one at once', (t) => {
   const table = FlowTable.inMemory({ entries: 524_288, overflow: 105_472 });
   const filter = new FlowFilter(table, { match: null, evicted: false });
+  t.deepEqual([...findFlows(table, filter)], []);
+  const key = newFlowKey();
+  key[FLOW.protocol] = (4 << 8) | 17;
+  for (let n = 0; n < 300_000; n++) {
+    key[FLOW.ports] = n;
+    table.insert(key);
+  }
   const turns = [...findFlows(table, filter)];
-  t.true(turns.every((index) => index === undefined));
-  t.true(turns.length >= 64);
+  t.is(turns.filter((index) => index !== undefined).length, 300_000);
+  t.true(turns.filter((index) => index === undefined).length >= 64);
 });
 
 test('the last entry of a bucket names those in the overflow behind it', (t) => {
