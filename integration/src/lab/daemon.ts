@@ -115,6 +115,11 @@ export class Daemon {
     return run([join(BIN, tool), ...words(args)], { ...options, env });
   }
 
+  /** Starts one of the tools against this daemon, to run beside the test until it ends or is stopped. */
+  follow(tool: string, args: Command): Background {
+    return this.namespace.spawn([join(BIN, tool), ...words(args)], { env: { VROUTERD_SOCKET: this.socket } });
+  }
+
   /** Runs a tool with `--json`; returns what it printed as the type the caller expects. */
   async dump<T>(tool: string, args: Command = ''): Promise<T> {
     return JSON.parse(await this.run(tool, [...words(args), '--json'])) as T;
