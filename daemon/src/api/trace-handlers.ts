@@ -28,7 +28,7 @@ const request = {
 };
 
 /** What a live trace may last and tell at most. */
-export const LIVE_MAX = { count: 1000, seconds: 3600 } as const;
+const LIVE_MAX = { count: 1000, seconds: 3600 } as const;
 
 const live = {
   type: 'object',

@@ -151,5 +151,6 @@ export function formatStatus(status: StatusDump): string {
     ['networks', String(status.networks)],
     ['interfaces', `${interfaces.total}, ${interfaces.active} active`],
     ...status.warnings.map((warning) => ['warning', warning]),
+    ...(dropped > 0 ? [['see', 'dropstats for why packets were dropped, vrouter trace for where one goes']] : []),
   ]);
 }

@@ -58,7 +58,7 @@ function expect(wanted: TraceOutcome | undefined, { outcome, verdict }: TraceDum
 }
 
 /** The packet, a line for each step and for what it rewrote, the agent's answers, and the verdict. */
-export function formatTrace({ packet, length, steps, lost, verdict, answers }: TraceDump): string {
+function formatTrace({ packet, length, steps, lost, verdict, answers }: TraceDump): string {
   const more = lost > 0 ? `  and ${lost} steps more\n` : '';
   const agent = answers.map((answer) => `the agent answers: ${headOf(answer)}${stepsOf(answer.steps)}`).join('');
   return `${headOf({ packet, length })}${stepsOf(steps)}${more}${agent}${verdict}\n`;

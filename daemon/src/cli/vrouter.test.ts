@@ -285,6 +285,7 @@ flows       40 of 629760 entries (0 %), 100 sessions made, 2 refused for want of
 networks    1
 interfaces  2, 1 active
 warning     the clock went back
+see         dropstats for why packets were dropped, vrouter trace for where one goes
 `,
   );
   t.deepEqual(JSON.parse(await vrouter.run(['status', '--json'], surroundings(daemon))), status);
