@@ -11,6 +11,17 @@ import { OverlayFlows } from './overlay-flows.js';
 /** The agent is never asked too often by packets that are not real. */
 const UNLIMITED = { agentRate: 1e12, agentBurst: 1e12 } as const;
 
+/** Memory that dry runs use one after the other: it is large, and costs nothing where it is not touched. */
+export class Devices {
+  readonly io = new MemoryIo();
+  readonly toAgent = new FrameRing();
+  readonly counters: Counters;
+
+  constructor(bridgeSlots: number) {
+    this.counters = Counters.inMemory(bridgeSlots);
+  }
+}
+
 /** What is there: read, and never changed. */
 export interface Reality {
   readonly tables: Tables;
@@ -19,7 +30,6 @@ export interface Reality {
   readonly options: DatapathOptions;
   /** By the worker's clock. */
   readonly nowMs: number;
-  readonly bridgeSlots: number;
 }
 
 /** What became of one frame. */
@@ -36,21 +46,27 @@ export interface Outcome {
 export class DryRun {
   /** Sessions as they are after what was received. */
   readonly flows: OverlayFlows;
-  readonly #io = new MemoryIo();
-  readonly #toAgent = new FrameRing();
+  readonly #io: MemoryIo;
+  readonly #toAgent: FrameRing;
   readonly #dp: Datapath;
   readonly #records: TraceRecord[] = [];
 
-  constructor({ tables, flows, counters, options, nowMs, bridgeSlots }: Reality) {
+  /** @param devices nobody else's as long as the run is used. */
+  constructor({ tables, flows, counters, options, nowMs }: Reality, devices: Devices) {
+    const own = devices.counters;
+    this.#io = devices.io;
+    this.#toAgent = devices.toAgent;
     this.#io.clock[0] = nowMs;
-    const own = Counters.inMemory(bridgeSlots);
     // How many flows an interface has decides whether it gets one more.
     for (const { id } of tables.vifs.entries()) {
       const word = own.vifAt(id) + VIF.flows;
       own.words[word] = counters.words[word];
     }
     this.flows = new OverlayFlows(flows, tables.epochs.now);
-    this.#dp = new Datapath(this.#io, tables, own, this.#toAgent, this.flows, { ...options, ...UNLIMITED });
+    this.#dp = new Datapath(this.#io, tables, own, this.#toAgent, this.flows, {
+      ...options,
+      ...UNLIMITED,
+    });
     this.#dp.tracer = new Tracer(this.#dp, null, (record) => this.#records.push(record));
   }
 

@@ -1,4 +1,5 @@
 import test from 'ava';
+import fc from 'fast-check';
 import type { GuestConfig } from '../agent/punt.js';
 import type { LiveTrace, TraceDump, TraceRequest } from '../control/dumps.js';
 import { RefusedError } from '../control/refused.js';
@@ -410,4 +411,32 @@ test('a fat flow shows the key it has', (t) => {
   const dump = trace('tcp 5.5.5.4:22', {}, { port: (vif) => (vif === 3 ? { fatFlows } : {}) });
   t.regex(step(dump, 'flow'), /^TCP 0\.0\.0\.0:0 > 5\.5\.5\.4:22, K\(nh\) 23: new, forward/);
   t.is(step(dump, 'decide'), 'session: forward, fat flow');
+});
+
+test('any frame can be traced, and put in words', (t) => {
+  const tracing = new Tracing(partsOf(new TestNetwork()));
+  const header = fc.constantFrom(
+    ...[ping(ipOf(4), macOf(4)), ping('5.5.5.1', GATEWAY_MAC)],
+    eth({ src: macOf(3), dst: macOf(4) })
+      .vlan(5)
+      .ipv4({ src: ipOf(3), dst: ipOf(4) })
+      .tcp(1, 2, { flags: 2, options: [2, 4, 5, 0xb4] })
+      .bytes(),
+  );
+  const frame = fc
+    .tuple(header, fc.array(fc.tuple(fc.nat({ max: 97 }), fc.nat({ max: 255 })), { maxLength: 4 }), fc.nat({ max: 98 }))
+    .map(([bytes, changes, length]) => {
+      const changed = bytes.slice();
+      for (const [at, value] of changes) if (at < changed.length) changed[at] = value;
+      return changed.subarray(0, Math.max(1, length));
+    });
+  t.notThrows(() => {
+    fc.assert(
+      fc.property(frame, (bytes) => {
+        const dump = tracing.dryRun({ vmi: 'a', frame: Buffer.from(bytes).toString('hex') });
+        return dump.steps.length > 1 && dump.verdict.length > 0 && dump.packet.length > 0;
+      }),
+      { numRuns: 200 },
+    );
+  });
 });

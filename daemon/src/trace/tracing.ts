@@ -10,7 +10,7 @@ import type { PuntCommand } from '../tables/punt.js';
 import type { Tables } from '../tables/tables.js';
 import type { Vif } from '../tables/vif.js';
 import { parseMac } from '../wire/addr.js';
-import { DryRun, type Outcome } from './dry-run.js';
+import { Devices, DryRun, type Outcome } from './dry-run.js';
 import { type Guest, linkDestination, MAX_LENGTH, sourceOf, writeFrame } from './frame.js';
 import { linkAddressOf } from './link-address.js';
 import { type LiveSource, traceLive } from './live.js';
@@ -47,6 +47,8 @@ export interface TracingParts {
 /** Traces packets: those that are not real by a dry run, real ones in the worker. */
 export class Tracing {
   readonly #parts: TracingParts;
+  /** Devices of the last dry run, for the next. */
+  #devices: Devices | null = null;
 
   constructor(parts: TracingParts) {
     this.#parts = parts;
@@ -56,11 +58,16 @@ export class Tracing {
   dryRun(request: TraceRequest): TraceDump {
     const { tables, flows, counters, options, bridgeSlots = BRIDGE_SLOTS } = this.#parts;
     const vif = this.#vifNamed(request.vmi);
-    const run = new DryRun({ tables, flows, counters, options, nowMs: now(), bridgeSlots });
+    // A run that fails half-way leaves its devices in disorder: they are not used again.
+    const devices = this.#devices ?? new Devices(bridgeSlots);
+    this.#devices = null;
+    const run = new DryRun({ tables, flows, counters, options, nowMs: now() }, devices);
     const frame = request.frame === undefined ? this.#frameOf(vif, request, run) : frameFromHex(request.frame);
     const names = this.#namesOf(run);
     const outcome = run.receive(vif.id, frame);
-    return renderTrace(outcome.record, names, this.#answersTo(outcome, run, names));
+    const dump = renderTrace(outcome.record, names, this.#answersTo(outcome, run, names));
+    this.#devices = devices;
+    return dump;
   }
 
   /** The next real packets that match (see live-match.ts and live.ts). Throws RefusedError. */
