@@ -19,7 +19,6 @@ export const FLOW_BYTES = ENTRY_WORDS * 4;
 
 /** What the table is called with where nothing else is configured. */
 export const FLOW_ENTRIES = 524_288;
-export const FLOW_OVERFLOW = 105_472;
 
 /** Doubles of the header. */
 export const FLOW_HEADER = {

@@ -43,7 +43,7 @@ const FAT_PREFIXES: readonly (FatFlowPrefix | null)[] = [
   { prefix: '0.0.0.0', length: 0, aggregate: 8 },
 ];
 
-export const aclsOf = (index: number): number[] => Array.from({ length: ACLS }, (_, i) => 1 + index * ACLS + i);
+const aclsOf = (index: number): number[] => Array.from({ length: ACLS }, (_, i) => 1 + index * ACLS + i);
 
 /** Of each network the last list: where it applies, no session begins. */
 const NOTHING_PASSES = { rules: [], otherwise: 'deny' } as const;
