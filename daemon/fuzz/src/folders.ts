@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 /** Inputs that led to something new, kept from run to run, and inputs that failed. */
 export const KEPT = join(ROOT, '.tmp/fuzz/corpus');
-export const FINDINGS = join(ROOT, '.tmp/fuzz/findings');
+const FINDINGS = join(ROOT, '.tmp/fuzz/findings');
 /** The input each target is at. */
 export const RUNNING = join(ROOT, '.tmp/fuzz/running');
 /** How each target fared the last time. */
