@@ -1,7 +1,7 @@
 import test from 'ava';
 import { FLOW_ACTION, FLOW_DROP, FLOW_HEADER, FLOW_OWN, TCP_FLAG } from '../tables/flow.js';
 import { VIF } from '../tables/counters.js';
-import { NH_ID } from '../tables/records.js';
+import { NH_ID, VIF_ID } from '../tables/records.js';
 import { GATEWAY_MAC, ip6Of, ipOf, macOf, TestNetwork } from '../testing/network.js';
 import { entries, pair } from '../testing/flow-entries.js';
 import { eth } from '../testing/packet-builder.js';
@@ -158,7 +158,21 @@ test('a guest and its gateway have a session', (t) => {
   const net = new TestNetwork();
   t.deepEqual(net.receive(3, ping(3, 1, { dst: '5.5.5.1', mac: GATEWAY_MAC })), []);
   t.is(net.punted().length, 1);
-  t.like(pair(net)[1], { keyNh: NH_ID.agent, rpfNh: NH_ID.agent });
+  t.like(pair(net)[1], { keyNh: NH_ID.agent, rpfNh: NH_ID.agent, packets: 0 });
+  const answer = eth({ src: GATEWAY_MAC, dst: macOf(3) })
+    .ipv4({ src: '5.5.5.1', dst: ipOf(3) })
+    .ping({ type: 0, ident: 7, seq: 1 })
+    .bytes();
+  t.is(net.fromAgent(3, answer)[0].port, 3);
+  t.like(pair(net)[1], { packets: 1, bytes: answer.length, source1: VIF_ID.agent });
+  const other = eth({ src: GATEWAY_MAC, dst: macOf(3) })
+    .ipv4({ src: '5.5.5.1', dst: ipOf(3) })
+    .udp(67, 68)
+    .bytes();
+  for (const frame of [other, other.subarray(0, 36), other.subarray(0, 13), answer.subarray(0, 40)])
+    t.is(net.fromAgent(3, frame).length, 1);
+  t.is(entries(net).length, 2);
+  t.is(net.imbalance(), 0);
 });
 
 test('guests without flows have none, and with a guest that has they have its', (t) => {

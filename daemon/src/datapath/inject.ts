@@ -3,6 +3,7 @@ import { DROP } from '../packet/drop.js';
 import { VIF } from '../tables/counters.js';
 import { VIF_ID } from '../tables/records.js';
 import type { Datapath } from './datapath.js';
+import { countFromAgent } from './flow-agent.js';
 import { output } from './vif-output.js';
 
 /** A frame the agent made comes in by its interface (pkt0) and goes out of the interface it names. */
@@ -21,6 +22,7 @@ export function inject(dp: Datapath, made: RingFrame): void {
   p.end = p.at + length;
   p.vrf = out.vrf;
   b.set(made.frame, p.at);
+  if (out.policy) countFromAgent(dp);
   dp.tracer?.begin(out.id);
   output(dp, out);
   dp.tracer?.end();
