@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { Lab } from '../../../../integration/dist/lab/lab.js';
+import type { Lab } from '../../../../integration/dist/lab/lab.js';
+import { benchOptions, inLab, runBench, say } from './command.js';
 import { activeGroup, fatGroup, floodGroup, modeGroup, sessionGroup } from './flow-groups.js';
 import type { FlowDurations, FlowGroup } from './flow-groups.js';
 import { flowReport, type FlowSample } from './flow-report.js';
@@ -40,28 +40,11 @@ const QUICK: Plan = {
   quietSeconds: 0,
 };
 
-/** Exit code of a run ended by a signal. */
-const INTERRUPTED = 130;
-let interrupted = false;
-
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      quick: { type: 'boolean', default: false },
-      rounds: { type: 'string' },
-      only: { type: 'string', multiple: true },
-      output: { type: 'string' },
-    },
-  });
-  const plan = values.quick ? QUICK : FULL;
-  const rounds = Number(values.rounds ?? plan.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1)
-    throw new Error(`--rounds ${values.rounds ?? ''} is not a number of rounds`);
-  const chosen = values.only ?? Object.keys(GROUPS);
+  const { quick, rounds: wanted, only, output } = benchOptions();
+  const plan = quick ? QUICK : FULL;
+  const rounds = wanted ?? plan.rounds;
+  const chosen = only ?? Object.keys(GROUPS);
   for (const id of chosen) {
     if (!(id in GROUPS)) throw new Error(`--only ${id}: of flows there is only ${Object.keys(GROUPS).join(', ')}`);
   }
@@ -71,22 +54,12 @@ async function main(): Promise<void> {
     say('other processes use this machine: results will be worth less');
   // One group after the other, each with daemons of its own: their tables are large.
   for (const id of chosen) {
-    const lab = await Lab.open();
-    const stop = (): void => {
-      interrupted = true;
-      say('interrupted, cleaning up');
-      void lab.close().finally(() => process.exit(INTERRUPTED));
-    };
-    process.once('SIGINT', stop).once('SIGTERM', stop);
-    try {
+    await inLab(async (lab) => {
       say(`setting up: ${id}`);
       const group = await GROUPS[id](lab);
       groups.push(group);
       samples.push(...(await measure(group, { ...plan, rounds })));
-    } finally {
-      process.off('SIGINT', stop).off('SIGTERM', stop);
-      await lab.close();
-    }
+    });
   }
   const { date, cpus, cpu, kernel, node } = machine();
   const head = `${date}: ${rounds} rounds, medians. ${cpus} CPUs (${cpu}), Linux ${kernel}, Node ${node}.`;
@@ -94,7 +67,7 @@ async function main(): Promise<void> {
   const remark = `In ${disturbed} of ${samples.length} samples other processes used the machine during a measurement.`;
   const text = [head, flowReport(groups, samples), ...(disturbed > 0 ? [remark] : [])].join('\n\n');
   say(`\n${text}`);
-  if (values.output !== undefined) await write(text, samples, values.output);
+  if (output !== undefined) await write(text, samples, output);
 }
 
 async function measure(group: FlowGroup, { rounds, durations, patience }: Plan): Promise<FlowSample[]> {
@@ -122,8 +95,4 @@ async function write(text: string, samples: readonly FlowSample[], directory: st
   say(`\nWritten to ${page}.`);
 }
 
-await main().catch((error: unknown) => {
-  if (interrupted) return;
-  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
-});
+await runBench(main);

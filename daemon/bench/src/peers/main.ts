@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
-import { Lab } from '../../../../integration/dist/lab/lab.js';
+import type { Lab } from '../../../../integration/dist/lab/lab.js';
+import { benchOptions, inLab, runBench, say } from './command.js';
 import type { Contender } from './contender.js';
 import { Instrumented } from './js-time.js';
 import { bridgeHeld, bridgeVeth, veth } from './kernel-paths.js';
@@ -41,45 +41,17 @@ const QUICK: Plan = {
   quietSeconds: 0,
 };
 
-/** Exit code of a run ended by a signal. */
-const INTERRUPTED = 130;
-
-let interrupted = false;
-
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      quick: { type: 'boolean', default: false },
-      rounds: { type: 'string' },
-      only: { type: 'string', multiple: true },
-      output: { type: 'string' },
-    },
-  });
-  const plan = values.quick ? QUICK : FULL;
-  const rounds = values.rounds === undefined ? plan.rounds : Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1)
-    throw new Error(`--rounds ${values.rounds ?? ''} is not a number of rounds`);
-  const lab = await Lab.open();
-  const stop = (): void => {
-    interrupted = true;
-    say('interrupted, cleaning up');
-    void lab.close().finally(() => process.exit(INTERRUPTED));
-  };
-  process.once('SIGINT', stop).once('SIGTERM', stop);
-  try {
-    const findings = await measure(lab, { ...plan, rounds }, chosen(values.only));
+  const { quick, rounds, only, output } = benchOptions();
+  const plan = quick ? QUICK : FULL;
+  const contenders = chosen(only);
+  await inLab(async (lab) => {
+    const findings = await measure(lab, { ...plan, rounds: rounds ?? plan.rounds }, contenders);
     say(`\n${report(findings)}`);
-    if (values.output !== undefined) {
-      await write(findings, values.output);
-      say(`\nWritten to ${values.output}/performance.md and ${values.output}/performance/.`);
-    }
-  } finally {
-    await lab.close();
-  }
+    if (output === undefined) return;
+    await write(findings, output);
+    say(`\nWritten to ${output}/performance.md and ${output}/performance/.`);
+  });
 }
 
 function chosen(only: readonly string[] | undefined): readonly Contender[] {
@@ -121,9 +93,4 @@ async function measure(lab: Lab, plan: Plan, contenders: readonly Contender[]): 
   return { contenders: names, skipped, samples, jsNs, traces, rounds: plan.rounds, machine: machine() };
 }
 
-await main().catch((error: unknown) => {
-  // What fails because it is being cleaned away is no news.
-  if (interrupted) return;
-  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
-});
+await runBench(main);
