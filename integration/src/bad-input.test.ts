@@ -174,7 +174,7 @@ test('a configuration that is wrong is refused with field and reason before anyt
   const daemon = await lab.daemon();
   const bad = join(lab.directory, 'bad.yaml');
   for (const [text, says] of [
-    ['host: [', /line \d+/],
+    ['host: [', /bad\.yaml:\d+:\d+: /],
     ['host: alpha\ntunnel: { address: 300.1.1.1 }', /tunnel\.address/],
     ['host: alpha\ntunnel: { address: 10.0.0.1 }\nstatedir: /tmp', /statedir/],
   ] as const) {
