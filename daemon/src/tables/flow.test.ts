@@ -142,3 +142,12 @@ const hasTmpfs = (): boolean => statfsSync(SHARED_MEMORY).type === TMPFS;
   pair(flows, 1);
   t.true(kilobytes() < 210, `${kilobytes()} kB`);
 });
+
+test('entries that a repair takes out were added and deleted: the counts agree with what is there', (t) => {
+  const flows = FlowTable.inMemory(SIZE);
+  pair(flows, 1);
+  flows.insert(key(2));
+  flows.repair();
+  const { added, deleted, active } = FLOW_HEADER;
+  t.deepEqual([flows.header[added], flows.header[deleted], flows.header[active]], [2, 1, 1]);
+});

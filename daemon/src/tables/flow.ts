@@ -353,6 +353,8 @@ export class FlowTable {
       header[FLOW_HEADER.active]++;
       if (index >= this.#entries) this.#link(index, this.#bucketOf(index));
     }
+    // What went here was deleted as well.
+    header[FLOW_HEADER.deleted] = header[FLOW_HEADER.added] - header[FLOW_HEADER.active];
   }
 
   #isPaired(index: number): boolean {
