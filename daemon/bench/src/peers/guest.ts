@@ -92,7 +92,7 @@ export async function settled({ a, b }: { a: Guest; b: Guest }): Promise<{ a: Gu
     await self.namespace.waitForLink();
     await self.namespace.run('sysctl -qw net.ipv6.conf.all.disable_ipv6=1');
     await self.namespace.run(`ip neigh replace ${other.address} lladdr ${other.mac} dev eth0 nud permanent`);
-    await self.namespace.run(['nft', DISCARD]);
+    await self.namespace.run(['/usr/sbin/nft', DISCARD]);
   }
   return { a, b };
 }
