@@ -48,6 +48,13 @@ test('a process that is young may rise by more, and one sample says nothing', (t
   t.is(single.rise(0).rise, 0);
 });
 
+test('a minute of soaking does not take the memory of a daemon that compiles for a leak', (t) => {
+  const first = new Series('memory', 'bytes', { fixed: 4 * 2 ** 20, perMinute: 0.1 * 2 ** 20 });
+  for (let at = 0; at < 60; at += 2) first.add(at, (100 + 0.6 * at) * 2 ** 20);
+  const { rise, limit } = first.rise(0);
+  t.true(rise > 16 * 2 ** 20 && rise < limit, `${rise} of ${limit}`);
+});
+
 test('what rises is a violation and named in the table', (t) => {
   const report = new Report(() => undefined);
   const now = Date.now;

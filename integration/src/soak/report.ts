@@ -1,8 +1,11 @@
 /** What a soak found: violations with the time they were seen at, and what was measured. */
 
-/** A process needs so long until it has compiled and cached what it will; before that everything may rise by more. */
+/**
+ * A process needs so long until it has compiled and cached what it will; before that everything may rise by more: memory by some
+ * tens of megabytes in its first minute.
+ */
 const WARM_SECONDS = 300;
-const WARMING_UP = 4;
+const WARMING_UP = { bytes: 16, count: 4 } as const;
 /** Parts of the time whose lowest values are compared. */
 const PARTS = 12;
 
@@ -45,7 +48,7 @@ export class Series {
       const known = lowest.at(part);
       if (known === undefined || value < known.value) lowest[part] = { time: times[i], value };
     }
-    const fixed = this.allowed.fixed * (first - since < WARM_SECONDS ? WARMING_UP : 1);
+    const fixed = this.allowed.fixed * (first - since < WARM_SECONDS ? WARMING_UP[this.unit] : 1);
     const limit = fixed + (this.allowed.perMinute * seconds) / 60;
     return { rise: medianSlope(lowest.filter((point) => point !== undefined)) * seconds, limit };
   }
