@@ -8,6 +8,7 @@ import { redisSettings } from './control/redis-connection.js';
 import { oneLine } from './control/shown.js';
 import { readYaml, YamlError } from './yaml.js';
 import { FLOW_ENTRIES, overflowFor } from './tables/flow.js';
+import { ENCAPSULATIONS } from './wire/encapsulation.js';
 
 /** Bytes each encapsulation adds to an IP packet of a guest: outer headers and, as networks bridge, the inner Ethernet header. */
 const ENCAPSULATION_OVERHEAD = { MPLSoUDP: 46, MPLSoGRE: 42, VXLAN: 50 } as const;
@@ -35,9 +36,9 @@ const configFile = z.strictObject({
     address: ipAddress.describe('Address of this host on the underlay'),
     interface: z.string().min(1).max(15).optional().describe('Default: the interface that has the address'),
     encapsulations: z
-      .array(z.enum(['MPLSoUDP', 'MPLSoGRE', 'VXLAN']))
+      .array(z.enum(ENCAPSULATIONS))
       .min(1)
-      .default(['MPLSoUDP', 'MPLSoGRE', 'VXLAN'])
+      .default([...ENCAPSULATIONS])
       .describe('In order of preference'),
     mtu: z.int().min(576).max(9216).optional().describe('Default: that of the interface, else 1500'),
   }),

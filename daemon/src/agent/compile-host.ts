@@ -1,6 +1,6 @@
 import type { PolicyRule } from '../control/network-policy.js';
 import type { AclRecord } from '../tables/records.js';
-import { type Compiled, compileNetwork } from './compile.js';
+import { type Compiled, compileNetwork, EMPTY } from './compile.js';
 import type { Ids } from './ids.js';
 import {
   aclKeysOf,
@@ -64,6 +64,7 @@ export function compileHost(
     for (const key of ids.keys(kind)) if (!used[kind].has(key)) ids.release(kind, key);
   }
   return {
+    ...EMPTY,
     acls,
     vrfs: networks.flatMap(({ vrfs }) => vrfs),
     vifs: networks.flatMap(({ vifs }) => vifs),

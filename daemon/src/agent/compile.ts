@@ -4,16 +4,19 @@ import {
   BRIDGE_FLAG,
   type FatFlowRecord,
   type BridgeRecord,
+  type LabelRecord,
   NH_FLAG,
   NH_ID,
   NH_TYPE,
   type NexthopRecord,
+  type PeerRecord,
   ROUTE_FLAG,
   type RouteRecord,
   VIF_FLAG,
   VIF_ID,
   VIF_TYPE,
   type VifRecord,
+  type VniRecord,
   type VrfRecord,
 } from '../tables/records.js';
 import { linkLocalOf } from './link-local.js';
@@ -95,7 +98,23 @@ export interface Compiled {
   readonly nexthops: readonly NexthopRecord[];
   readonly routes: readonly Omit<RouteRecord, 'stitchedIndex'>[];
   readonly bridge: readonly Omit<BridgeRecord, 'index'>[];
+  readonly peers: readonly PeerRecord[];
+  readonly labels: readonly LabelRecord[];
+  readonly vnis: readonly VniRecord[];
 }
+
+/** Nothing. */
+export const EMPTY: Compiled = {
+  acls: [],
+  vrfs: [],
+  vifs: [],
+  nexthops: [],
+  routes: [],
+  bridge: [],
+  peers: [],
+  labels: [],
+  vnis: [],
+};
 
 /** What flows of an interface are held to. */
 type Restrictions = Pick<
@@ -115,8 +134,7 @@ const UNRESTRICTED: Restrictions = {
 
 /** What every host has whatever its networks: the agent's interface and the nexthop to it. */
 export const FIXED: Compiled = {
-  acls: [],
-  vrfs: [],
+  ...EMPTY,
   vifs: [
     {
       id: VIF_ID.agent,
@@ -146,8 +164,6 @@ export const FIXED: Compiled = {
       members: [],
     },
   ],
-  routes: [],
-  bridge: [],
 };
 
 /**
@@ -157,7 +173,7 @@ export const FIXED: Compiled = {
 export function compileNetwork(network: NetworkPlan, neighbours: readonly NetworkPlan[] = []): Compiled {
   const { vrf, name, networkId, acl, rpf } = network;
   return {
-    acls: [],
+    ...EMPTY,
     vrfs: [{ id: vrf, name, network: networkId, acl, rpf }],
     vifs: network.interfaces.map((port) => vifOf(network, port)),
     nexthops: [...network.interfaces.flatMap((port) => nexthopsOf(network, port)), ...treeOf(network)],

@@ -1,11 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { BridgeRecord, RouteRecord, TableChange } from '../tables/records.js';
-import type { Tables } from '../tables/tables.js';
+import { removalOf, type TableRow, type Tables } from '../tables/tables.js';
 import { parseMac } from '../wire/addr.js';
 import type { Compiled } from './compile.js';
-
-/** A row as it was sent. */
-type Row = Extract<TableChange, { op: 'set' }>;
 
 /**
  * Turns what networks want into changes of the tables. Remembers what it sent for each network, so that what did not change is
@@ -16,7 +13,7 @@ type Row = Extract<TableChange, { op: 'set' }>;
 export class Reconciler {
   readonly #tables: Tables;
   readonly #send: (changes: readonly TableChange[]) => void;
-  readonly #sent = new Map<string, Map<string, Row>>();
+  readonly #sent = new Map<string, Map<string, TableRow>>();
 
   constructor(tables: Tables, send: (changes: readonly TableChange[]) => void) {
     this.#tables = tables;
@@ -25,10 +22,10 @@ export class Reconciler {
 
   /** Makes the tables hold exactly what `compiled` says for the owner (a network); null: nothing. Returns the changes sent. */
   reconcile(owner: string, compiled: Compiled | null): number {
-    const before = this.#sent.get(owner) ?? new Map<string, Row>();
-    const after = new Map<string, Row>();
+    const before = this.#sent.get(owner) ?? new Map<string, TableRow>();
+    const after = new Map<string, TableRow>();
     const changes: TableChange[] = [];
-    const remove = (row: Row): void => {
+    const remove = (row: TableRow): void => {
       const change = removalOf(row);
       this.#tables.apply(change);
       changes.push(change);
@@ -54,13 +51,16 @@ export class Reconciler {
     return changes.length;
   }
 
-  *#changesFor(compiled: Compiled): Generator<Row> {
+  *#changesFor(compiled: Compiled): Generator<TableRow> {
     for (const record of compiled.acls) yield { table: 'acl', op: 'set', record };
     for (const record of compiled.vrfs) yield { table: 'vrf', op: 'set', record };
     for (const record of compiled.nexthops) yield { table: 'nexthop', op: 'set', record };
     for (const row of compiled.bridge) yield { table: 'bridge', op: 'set', record: this.#placed(row) };
     for (const row of compiled.routes) yield { table: 'route', op: 'set', record: this.#stitched(row) };
     for (const record of compiled.vifs) yield { table: 'vif', op: 'set', record };
+    for (const record of compiled.peers) yield { table: 'peer', op: 'set', record };
+    for (const record of compiled.labels) yield { table: 'label', op: 'set', record };
+    for (const record of compiled.vnis) yield { table: 'vni', op: 'set', record };
   }
 
   /** Chooses the slot of a bridge row, so that every replica of the table shows the same index. */
@@ -81,7 +81,7 @@ export class Reconciler {
 }
 
 /** Whether two rows of one table say the same. Long ones are often the same object. */
-function isSame(a: Row['record'], b: Row['record']): boolean {
+function isSame(a: TableRow['record'], b: TableRow['record']): boolean {
   if (a === b) return true;
   const [left, right] = [a, b] as unknown as Record<string, unknown>[];
   return Object.keys(left).every(
@@ -93,32 +93,21 @@ const routeKey = ({ vrf, prefix, length }: Pick<RouteRecord, 'vrf' | 'prefix' | 
   `route ${vrf} ${prefix}/${length}`;
 
 /** Which row a change is about. */
-function keyOf(change: Row): string {
+function keyOf(change: TableRow): string {
   switch (change.table) {
     case 'bridge':
       return `bridge ${change.record.vrf} ${change.record.mac}`;
     case 'route':
       return routeKey(change.record);
+    case 'label':
+      return `label ${change.record.label}`;
+    case 'vni':
+      return `vni ${change.record.vni}`;
     case 'acl':
     case 'nexthop':
+    case 'peer':
     case 'vif':
     case 'vrf':
       return `${change.table} ${change.record.id}`;
-  }
-}
-
-function removalOf(set: Row): TableChange {
-  switch (set.table) {
-    case 'bridge':
-      return { table: 'bridge', op: 'delete', vrf: set.record.vrf, mac: set.record.mac };
-    case 'route': {
-      const { vrf, family, prefix, length } = set.record;
-      return { table: 'route', op: 'delete', vrf, family, prefix, length };
-    }
-    case 'acl':
-    case 'nexthop':
-    case 'vif':
-    case 'vrf':
-      return { table: set.table, op: 'delete', id: set.record.id };
   }
 }

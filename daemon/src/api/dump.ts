@@ -31,9 +31,15 @@ const VIF_LETTERS: Record<keyof typeof VIF_FLAG, string> = {
 const NH_NAMES: Record<keyof typeof NH_FLAG, string> = {
   valid: 'Valid',
   policy: 'Policy',
+  tunnelGre: 'MPLSoGRE',
   multicast: 'Multicast',
+  tunnelMplsUdp: 'MPLSoUDP',
+  tunnelVxlan: 'Vxlan',
+  compositeEvpn: 'Evpn',
   compositeEncap: 'Encap',
+  routeLookup: 'RouteLookup',
   etreeRoot: 'Etree Root',
+  l3Vxlan: 'l3_vxlan',
 };
 
 const ROUTE_LETTERS: Record<keyof typeof ROUTE_FLAG, string> = { label: 'L', proxy: 'P', trap: 'T', flood: 'F' };

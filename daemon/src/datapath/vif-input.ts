@@ -25,6 +25,7 @@ export function vifInput(dp: Datapath, port: number, at: number, length: number)
   p.vif = -1;
   p.looked = false;
   p.nexthop = -1;
+  p.peer = -1;
   if (!vif) {
     counters.words[HEADER.retiredReceived]++;
     return counters.drop(-1, DROP.invalidIf, 1);

@@ -25,6 +25,8 @@ export class Packet {
   bytes = 0;
   /** Nexthop the packet goes out through, when its policy is what asks for a flow; -1: the interface it came in by does. */
   nexthop = -1;
+  /** Host (PeerTable) the packet came from through a tunnel; -1: it did not. */
+  peer = -1;
   /** Whether a flow was looked up, or need not be: what goes out through a nexthop with policy is looked up otherwise. */
   looked = false;
 }

@@ -1,4 +1,26 @@
-import { NH_FLAG, NH_ID, NH_TYPE, type NexthopRecord, type NhType } from './records.js';
+import { parseAddress, parseMac } from '../wire/addr.js';
+import type { Encapsulation } from '../wire/encapsulation.js';
+import { NH_FLAG, NH_ID, NH_TYPE, type NexthopRecord, type NhType, type TunnelRecord } from './records.js';
+
+/** Where a tunnel nexthop leads, unpacked for the fast path. */
+export class Tunnel {
+  readonly encapsulation: Encapsulation;
+  /** Both 4 bytes or both 16. */
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+  readonly peer: number;
+  readonly mtu: number;
+  readonly innerMac: Uint8Array | null;
+
+  constructor(record: TunnelRecord) {
+    this.encapsulation = record.encapsulation;
+    this.source = parseAddress(record.source);
+    this.destination = parseAddress(record.destination);
+    this.peer = record.peer;
+    this.mtu = record.mtu;
+    this.innerMac = record.innerMac === null ? null : parseMac(record.innerMac);
+  }
+}
 
 /** What to do with a packet: the agent's record, unpacked for the fast path. */
 export class Nexthop {
@@ -13,7 +35,11 @@ export class Nexthop {
   /** Whether what is delivered through it has flows, even where the sender has none. */
   readonly policy: boolean;
   readonly rewrite: Uint8Array;
+  /** Members of a composite, and the label or VNI for each; -1: none. */
   readonly members: readonly number[];
+  readonly memberLabels: readonly number[];
+  /** Null: not a tunnel. */
+  readonly tunnel: Tunnel | null;
 
   constructor(record: NexthopRecord) {
     this.record = record;
@@ -25,6 +51,8 @@ export class Nexthop {
     this.policy = (record.flags & NH_FLAG.policy) !== 0;
     this.rewrite = Uint8Array.from(Buffer.from(record.rewrite, 'hex'));
     this.members = record.members.map((member) => member.nexthop);
+    this.memberLabels = record.members.map((member) => member.label);
+    this.tunnel = record.tunnel ? new Tunnel(record.tunnel) : null;
   }
 }
 

@@ -1,3 +1,5 @@
+import type { Encapsulation } from '../wire/encapsulation.js';
+
 /**
  * The records the agent sends to the datapath. They are plain data: structured clone carries them to the worker, and every
  * decision in them is a value, never a closure. MAC addresses are `aa:bb:cc:dd:ee:ff`, IP addresses are in canonical text.
@@ -142,9 +144,15 @@ export type NhType = (typeof NH_TYPE)[keyof typeof NH_TYPE];
 export const NH_FLAG = {
   valid: 0x1,
   policy: 0x2,
+  tunnelGre: 0x8,
   multicast: 0x20,
+  tunnelMplsUdp: 0x40,
+  tunnelVxlan: 0x80,
+  compositeEvpn: 0x1000,
   compositeEncap: 0x2000,
+  routeLookup: 0x8000,
   etreeRoot: 0x200000,
+  l3Vxlan: 0x2000000,
 } as const;
 
 /** Nexthops every vrouter has. */
@@ -161,10 +169,48 @@ export interface NexthopRecord {
   readonly vrf: number;
   /** Interface an encap nexthop sends to; -1: none. */
   readonly oif: number;
-  /** Ethernet header an encap nexthop writes: 14 bytes in hex without separators, empty when it has none. */
+  /**
+   * Ethernet header an encap or tunnel nexthop writes: 14 bytes in hex without separators; empty when it has none, or the way to
+   * the other end of the tunnel is not known.
+   */
   readonly rewrite: string;
+  /** Only of tunnels. */
+  readonly tunnel?: TunnelRecord;
   /** Members of a composite, in order. */
   readonly members: readonly { readonly nexthop: number; readonly label: number }[];
+}
+
+/** Where a tunnel leads. */
+export interface TunnelRecord {
+  readonly encapsulation: Encapsulation;
+  /** Addresses of this host and of the other one on the underlay, of one family. */
+  readonly source: string;
+  readonly destination: string;
+  /** Number of the other host, see PeerRecord. */
+  readonly peer: number;
+  /** Largest IP packet the way there takes, outer headers included, bytes. */
+  readonly mtu: number;
+  /** Routed packets in VXLAN: destination MAC of the Ethernet header made for them. */
+  readonly innerMac: string | null;
+}
+
+/** A host tunnel packets are accepted from. */
+export interface PeerRecord {
+  readonly id: number;
+  /** Its address on the underlay. */
+  readonly address: string;
+  /** Its name, for the operator. */
+  readonly name: string;
+}
+
+/** What a packet that arrives with an MPLS label, or in a VXLAN with a VNI, is for. */
+export interface LabelRecord {
+  readonly label: number;
+  readonly nexthop: number;
+}
+export interface VniRecord {
+  readonly vni: number;
+  readonly nexthop: number;
 }
 
 /** Route flags: L label valid, P proxy ARP, T trap ARP, F flood ARP (the letters of `rt`). */
@@ -221,5 +267,11 @@ export type TableChange =
       readonly prefix: string;
       readonly length: number;
     }
+  | { readonly table: 'label'; readonly op: 'set'; readonly record: LabelRecord }
+  | { readonly table: 'label'; readonly op: 'delete'; readonly label: number }
+  | { readonly table: 'vni'; readonly op: 'set'; readonly record: VniRecord }
+  | { readonly table: 'vni'; readonly op: 'delete'; readonly vni: number }
+  | { readonly table: 'peer'; readonly op: 'set'; readonly record: PeerRecord }
+  | { readonly table: 'peer'; readonly op: 'delete'; readonly id: number }
   | { readonly table: 'bridge'; readonly op: 'set'; readonly record: BridgeRecord }
   | { readonly table: 'bridge'; readonly op: 'delete'; readonly vrf: number; readonly mac: string };

@@ -3,10 +3,15 @@ import { Acl } from './acl.js';
 import { BridgeTable } from './bridge.js';
 import type { Counters } from './counters.js';
 import { Epochs } from './epochs.js';
+import { LabelTable, VniTable } from './labels.js';
 import { NexthopTable } from './nexthop.js';
+import { PeerTable } from './peers.js';
 import type { TableChange, VifRecord, VrfRecord } from './records.js';
 import { VifTable } from './vif.js';
 import { Vrf } from './vrf.js';
+
+/** A change that brings a row. */
+export type TableRow = Extract<TableChange, { op: 'set' }>;
 
 /**
  * All forwarding state. The worker has one and forwards by it; the agent's thread has a replica it computes differences against
@@ -17,6 +22,9 @@ export class Tables {
   readonly nexthops = new NexthopTable();
   readonly vrfs: (Vrf | undefined)[] = [];
   readonly acls: (Acl | undefined)[] = [];
+  readonly labels = new LabelTable();
+  readonly vnis = new VniTable();
+  readonly peers = new PeerTable();
   readonly bridge: BridgeTable;
   readonly epochs = new Epochs();
   readonly #counters: Counters | null;
@@ -51,6 +59,18 @@ export class Tables {
         return;
       case 'bridge':
         this.#applyBridge(change);
+        return;
+      case 'label':
+        if (change.op === 'set') this.labels.set(change.record.label, change.record.nexthop);
+        else this.labels.delete(change.label);
+        return;
+      case 'vni':
+        if (change.op === 'set') this.vnis.set(change.record.vni, change.record.nexthop);
+        else this.vnis.delete(change.vni);
+        return;
+      case 'peer':
+        if (change.op === 'set') this.peers.set(change.record);
+        else this.peers.delete(change.id);
         return;
     }
   }
@@ -124,5 +144,30 @@ export function snapshot(tables: Tables): TableChange[] {
     }
   }
   for (const { record } of tables.vifs.entries()) changes.push({ table: 'vif', op: 'set', record });
+  for (const record of tables.peers.entries()) changes.push({ table: 'peer', op: 'set', record });
+  for (const record of tables.labels.entries()) changes.push({ table: 'label', op: 'set', record });
+  for (const record of tables.vnis.entries()) changes.push({ table: 'vni', op: 'set', record });
   return changes;
+}
+
+/** The change that takes a row out again. */
+export function removalOf(set: TableRow): TableChange {
+  switch (set.table) {
+    case 'bridge':
+      return { table: 'bridge', op: 'delete', vrf: set.record.vrf, mac: set.record.mac };
+    case 'route': {
+      const { vrf, family, prefix, length } = set.record;
+      return { table: 'route', op: 'delete', vrf, family, prefix, length };
+    }
+    case 'label':
+      return { table: 'label', op: 'delete', label: set.record.label };
+    case 'vni':
+      return { table: 'vni', op: 'delete', vni: set.record.vni };
+    case 'acl':
+    case 'nexthop':
+    case 'peer':
+    case 'vif':
+    case 'vrf':
+      return { table: set.table, op: 'delete', id: set.record.id };
+  }
 }

@@ -1,5 +1,4 @@
-import { parseIpv4, parseIpv6, parseMac } from '../wire/addr.js';
-import { put32 } from '../wire/bytes.js';
+import { parseAddress, parseMac } from '../wire/addr.js';
 import { InetRoutes } from './inet-route.js';
 import { NH_ID, type RouteRecord, type VrfRecord } from './records.js';
 
@@ -59,7 +58,7 @@ class RoutingTable {
   }
 
   set(record: RouteRecord): void {
-    const address = parsePrefix(record);
+    const address = parseAddress(record.prefix);
     const known = this.#trie.get(address, record.length);
     const value = known !== 0 ? known : (this.#free.pop() ?? this.#routes.length);
     this.#routes[value] = new Route(record);
@@ -67,7 +66,7 @@ class RoutingTable {
   }
 
   delete(key: { family: 'inet' | 'inet6'; prefix: string; length: number }): void {
-    const address = parsePrefix(key);
+    const address = parseAddress(key.prefix);
     const value = this.#trie.get(address, key.length);
     if (value !== 0 && this.#trie.delete(address, key.length)) this.#free.push(value);
   }
@@ -90,13 +89,6 @@ class RoutingTable {
     const free = new Set([0, ...this.#free]);
     for (const [value, route] of this.#routes.entries()) if (!free.has(value)) yield route.record;
   }
-}
-
-function parsePrefix({ family, prefix }: { family: 'inet' | 'inet6'; prefix: string }): Uint8Array {
-  if (family === 'inet6') return parseIpv6(prefix);
-  const address = new Uint8Array(4);
-  put32(address, 0, parseIpv4(prefix));
-  return address;
 }
 
 /** One network's routing tables. */

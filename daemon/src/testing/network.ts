@@ -1,4 +1,4 @@
-import { type Compiled, compileNetwork, FIXED, type InterfacePlan, type NetworkPlan } from '../agent/compile.js';
+import { compileNetwork, EMPTY, FIXED, type InterfacePlan, type NetworkPlan } from '../agent/compile.js';
 import { Reconciler } from '../agent/reconcile.js';
 import { Datapath } from '../datapath/datapath.js';
 import { inject } from '../datapath/inject.js';
@@ -22,8 +22,6 @@ export const HOST_MAC = '0c:c4:7a:59:62:5c';
 export const macOf = (vif: number): string => `02:00:00:00:00:0${vif}`;
 export const ipOf = (vif: number): string => `5.5.5.${vif}`;
 export const ip6Of = (vif: number): string => `fd00:5::${vif}`;
-
-const NOTHING: Compiled = { acls: [], vrfs: [], vifs: [], nexthops: [], routes: [], bridge: [] };
 
 export interface NetworkOptions extends Partial<
   Pick<NetworkPlan, 'mode' | 'floodUnknownUnicast' | 'mtu' | 'acl' | 'rpf'>
@@ -76,7 +74,7 @@ export class TestNetwork {
   /** Changes the network under way. */
   configure(changes: Partial<NetworkOptions>): void {
     const options = { ...this.#options, ...changes };
-    this.#reconciler.reconcile('policies', { ...NOTHING, acls: options.acls ?? [] });
+    this.#reconciler.reconcile('policies', { ...EMPTY, acls: options.acls ?? [] });
     const vifs = Array.from({ length: options.guests ?? 2 }, (_, i) => i + 3);
     this.#reconciler.reconcile(
       'network',

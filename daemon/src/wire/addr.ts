@@ -2,7 +2,7 @@
  * Addresses as text and as bytes. MAC and IPv6 addresses are arrays of 6 and 16 bytes, IPv4 addresses are numbers. Parsing throws
  * an Error that quotes what it was given.
  */
-import { get16, put16 } from './bytes.js';
+import { get16, put16, put32 } from './bytes.js';
 import { ADDRESS_LEN as MAC_LEN } from './ethernet.js';
 import { ADDRESS_LEN as IPV6_LEN } from './ipv6.js';
 
@@ -43,6 +43,14 @@ export const formatIpv4 = (address: number): string =>
 export function parseIpv6(text: string): Uint8Array {
   const bytes = readIpv6(text);
   if (bytes === undefined) throw new Error(`not an IPv6 address: "${text}"`);
+  return bytes;
+}
+
+/** An address of either family: 4 or 16 bytes. */
+export function parseAddress(text: string): Uint8Array {
+  if (text.includes(':')) return parseIpv6(text);
+  const bytes = new Uint8Array(4);
+  put32(bytes, 0, parseIpv4(text));
   return bytes;
 }
 

@@ -12,7 +12,7 @@ import { Counters, HEADER, VIF } from '#vrouterd/tables/counters.js';
 import { takeOverFlows } from '#vrouterd/datapath/flow-upkeep.js';
 import type { PuntCommand } from '#vrouterd/tables/punt.js';
 import type { TableChange } from '#vrouterd/tables/records.js';
-import { snapshot, Tables } from '#vrouterd/tables/tables.js';
+import { removalOf, snapshot, Tables } from '#vrouterd/tables/tables.js';
 import type { Choices } from '../engine/choices.js';
 import { must } from '../engine/target.js';
 import { GUESTS } from '../frames/addresses.js';
@@ -306,14 +306,6 @@ export class World implements LoopControl {
       return;
     }
     const row = this.#choices.pick(rows);
-    if (row.op !== 'set') return;
-    switch (row.table) {
-      case 'bridge':
-        return this.#tables.apply({ table: 'bridge', op: 'delete', vrf: row.record.vrf, mac: row.record.mac });
-      case 'route':
-        return this.#tables.apply({ ...row.record, table: 'route', op: 'delete' });
-      default:
-        return this.#tables.apply({ table: row.table, op: 'delete', id: row.record.id });
-    }
+    if (row.op === 'set') this.#tables.apply(removalOf(row));
   }
 }

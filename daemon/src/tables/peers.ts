@@ -1,0 +1,79 @@
+import { parseAddress } from '../wire/addr.js';
+import { get32 } from '../wire/bytes.js';
+import type { PeerRecord } from './records.js';
+
+const WORDS = 4;
+const ROOM = 64;
+/** Odd, so that every bit of the address takes part (Knuth, The Art of Computer Programming 6.4). */
+const SPREAD = 0x9e3779b1;
+
+/** The hosts tunnel packets are accepted from, by their address on the underlay. */
+export class PeerTable {
+  readonly #records = new Map<number, PeerRecord>();
+  /** Open addressing: four words of the address each, and id + 1; 0: free. Less than half is in use. */
+  #addresses = new Int32Array(ROOM * WORDS);
+  #ids = new Int32Array(ROOM);
+
+  set(record: PeerRecord): void {
+    this.#records.set(record.id, record);
+    this.#build();
+  }
+
+  delete(id: number): void {
+    if (this.#records.delete(id)) this.#build();
+  }
+
+  get(id: number): PeerRecord | undefined {
+    return this.#records.get(id);
+  }
+
+  /** In the order in which they became known. */
+  entries(): IterableIterator<PeerRecord> {
+    return this.#records.values();
+  }
+
+  /** Id of the host with the IPv4 address at `at`, -1: a stranger. */
+  find4(b: Uint8Array, at: number): number {
+    return this.#find(get32(b, at) | 0, 0, 0, 0);
+  }
+
+  /** Id of the host with the IPv6 address at `at`, -1: a stranger. */
+  find6(b: Uint8Array, at: number): number {
+    return this.#find(get32(b, at) | 0, get32(b, at + 4) | 0, get32(b, at + 8) | 0, get32(b, at + 12) | 0);
+  }
+
+  #find(w0: number, w1: number, w2: number, w3: number): number {
+    const addresses = this.#addresses;
+    for (let i = this.#home(w0, w1, w2, w3); this.#ids[i] !== 0; i = (i + 1) & (this.#ids.length - 1)) {
+      const a = i * WORDS;
+      if (addresses[a] === w0 && addresses[a + 1] === w1 && addresses[a + 2] === w2 && addresses[a + 3] === w3)
+        return this.#ids[i] - 1;
+    }
+    return -1;
+  }
+
+  #home(w0: number, w1: number, w2: number, w3: number): number {
+    let hash = Math.imul(w0 ^ w1 ^ w2 ^ w3, SPREAD);
+    hash ^= hash >>> 15;
+    return hash & (this.#ids.length - 1);
+  }
+
+  /** Changes are rare: the table is built anew with each. Of two hosts with one address the first counts. */
+  #build(): void {
+    let room = ROOM;
+    while (room < 2 * this.#records.size + 1) room *= 2;
+    this.#addresses = new Int32Array(room * WORDS);
+    this.#ids = new Int32Array(room);
+    for (const { id, address } of this.#records.values()) this.#place(id, parseAddress(address));
+  }
+
+  #place(id: number, bytes: Uint8Array): void {
+    const words = [0, 0, 0, 0].map((_, w) => (4 * w < bytes.length ? get32(bytes, 4 * w) | 0 : 0));
+    const [w0, w1, w2, w3] = words;
+    if (this.#find(w0, w1, w2, w3) >= 0) return;
+    let i = this.#home(w0, w1, w2, w3);
+    while (this.#ids[i] !== 0) i = (i + 1) & (this.#ids.length - 1);
+    this.#ids[i] = id + 1;
+    this.#addresses.set(words, i * WORDS);
+  }
+}
