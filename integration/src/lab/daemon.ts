@@ -15,13 +15,17 @@ export interface DaemonOptions {
   readonly host?: string;
   /** Lines of YAML to add to the daemon's configuration file. */
   readonly config?: string;
+  /** Its `tunnel`, as YAML in one line; an address of the loopback unless given. */
+  readonly tunnel?: string;
+  /** Namespace to run in; one of its own unless given. */
+  readonly namespace?: Namespace;
   /** Words in front of the daemon's command: node with flags of its own, or a wrapper. */
   readonly prefix?: readonly string[];
   /** Environment and output of every run of the daemon. */
   readonly process?: BackgroundOptions;
 }
 
-/** A vrouterd in a namespace of its own, with its own state directory, socket and embedded Redis. */
+/** A vrouterd in a namespace of its own, with its own state directory and socket, and an embedded Redis unless configured otherwise. */
 export class Daemon {
   #process: Background | undefined;
   #log = '';
@@ -45,7 +49,7 @@ export class Daemon {
       `host: ${host}`,
       `stateDir: ${daemon.directory}/state`,
       `api: { socket: ${daemon.socket} }`,
-      'tunnel: { address: 127.0.0.1 }',
+      `tunnel: ${options.tunnel ?? '{ address: 127.0.0.1 }'}`,
       options.config ?? '',
     ];
     await writeFile(daemon.configFile, config.join('\n') + '\n');

@@ -75,7 +75,8 @@ export class Lab {
   /** Starts a daemon on a host of its own (a namespace) and waits until it answers. */
   async daemon(options: DaemonOptions = {}): Promise<Daemon> {
     const host = options.host ?? 'host';
-    const daemon = await Daemon.prepare(this, await this.namespace(host), options);
+    const namespace = options.namespace ?? (await this.namespace(host));
+    const daemon = await Daemon.prepare(this, namespace, options);
     this.#daemons.push(daemon);
     await daemon.start();
     return daemon;
