@@ -13,6 +13,7 @@ import type {
   InetFamily,
   InetRouteDump,
   LiveTrace,
+  MplsDump,
   NexthopDump,
   ObjectOutcome,
   StatusDump,
@@ -20,6 +21,7 @@ import type {
   TraceRequest,
   VifDump,
   VrfstatsDump,
+  VxlanDump,
   WaitDump,
 } from './control/dumps.js';
 import type { FlowMatch } from './control/flow-match.js';
@@ -31,6 +33,7 @@ import type { DaemonStatus } from './status.js';
 import { DROP_REASONS } from './packet/drop.js';
 import type { BridgeEntry } from './tables/bridge.js';
 import { type Counters, VIF, VRF_STAT, VRF_STATS } from './tables/counters.js';
+import type { Nexthop } from './tables/nexthop.js';
 import { countReferences, type References } from './tables/references.js';
 import type { Tables } from './tables/tables.js';
 import type { Vif } from './tables/vif.js';
@@ -82,13 +85,31 @@ export class View implements DaemonView {
   *nexthops(): Generator<NexthopDump> {
     const { tables } = this.#parts;
     const references = countReferences(tables);
-    for (const { record } of tables.nexthops.entries()) yield nexthopDump(record, references.nexthop(record.id));
+    for (const nexthop of tables.nexthops.entries()) yield this.#nexthopDump(nexthop, references);
   }
 
   nexthop(id: number): NexthopDump | undefined {
     const { tables } = this.#parts;
     const nexthop = tables.nexthops.get(id);
-    return nexthop && nexthopDump(nexthop.record, countReferences(tables).nexthop(id));
+    return nexthop && this.#nexthopDump(nexthop, countReferences(tables));
+  }
+
+  labels(): Iterable<MplsDump> {
+    return this.#parts.tables.labels.entries();
+  }
+
+  label(label: number): MplsDump | undefined {
+    const nexthop = this.#parts.tables.labels.get(label);
+    return nexthop < 0 ? undefined : { label, nexthop };
+  }
+
+  vnis(): Iterable<VxlanDump> {
+    return this.#parts.tables.vnis.entries();
+  }
+
+  vni(vni: number): VxlanDump | undefined {
+    const nexthop = this.#parts.tables.vnis.get(vni);
+    return nexthop < 0 ? undefined : { vni, nexthop };
   }
 
   inetRoutes(vrf: number, family: InetFamily): Iterable<InetRouteDump> | undefined {
@@ -224,6 +245,11 @@ export class View implements DaemonView {
       superFrames: { rx: word('rxSuperFrames'), tx: word('txSuperFrames') },
       flows: { entries: word('flows'), most: vif.record.maxFlows > 0 ? vif.record.maxFlows : flowsPerInterface },
     });
+  }
+
+  #nexthopDump({ record }: Nexthop, references: References): NexthopDump {
+    const host = record.tunnel && this.#parts.tables.peers.get(record.tunnel.peer)?.name;
+    return nexthopDump(record, references.nexthop(record.id), host ?? null);
   }
 
   #bridgeDump(entry: BridgeEntry): BridgeRouteDump {

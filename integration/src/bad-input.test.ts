@@ -159,6 +159,8 @@ test('without a daemon every tool says so in one line and ends with 3', async (t
     ['vif', '--list'],
     ['nh', '--list'],
     ['rt', '--dump 0'],
+    ['mpls', '--dump'],
+    ['vxlan', '--dump'],
     ['dropstats', ''],
     ['vrfstats', '--dump'],
   ]) {

@@ -2,7 +2,7 @@ import test from 'ava';
 
 import { DROP_REASONS } from '../packet/drop.js';
 import { BRIDGE_FLAG, NH_FLAG, NH_TYPE, ROUTE_FLAG, VIF_FLAG, VIF_TYPE } from '../tables/records.js';
-import type { NexthopRecord, RouteRecord, VifRecord } from '../tables/records.js';
+import type { NexthopRecord, RouteRecord, TunnelRecord, VifRecord } from '../tables/records.js';
 import { bridgeRouteDump, dropstatsDump, inetRouteDump, nexthopDump, vifDump, vrfstatsDump } from './dump.js';
 
 const vif: VifRecord = {
@@ -114,6 +114,58 @@ test('a composite nexthop shows its members and its kind', (t) => {
     flags: ['Valid', 'Multicast', 'Encap'],
     members,
   });
+});
+
+const tunnel: TunnelRecord = {
+  encapsulation: 'VXLAN',
+  source: '192.168.200.11',
+  destination: '192.168.200.12',
+  peer: 4,
+  mtu: 1500,
+  innerMac: '00:00:5e:00:01:00',
+};
+
+test('a tunnel shows where it leads, and no flag of composites', (t) => {
+  const flags = NH_FLAG.valid | NH_FLAG.tunnelMplsUdp | NH_FLAG.compositeEvpn | NH_FLAG.etreeRoot;
+  const record: NexthopRecord = { ...nexthop, type: NH_TYPE.tunnel, oif: 0, vrf: 0, flags, tunnel };
+  t.deepEqual(nexthopDump(record, 2, 'server-4d'), {
+    id: 20,
+    type: 'Tunnel',
+    family: 'AF_INET',
+    rid: 0,
+    refCount: 2,
+    vrf: 0,
+    flags: ['Valid', 'MPLSoUDP', 'Etree Root'],
+    tunnel: {
+      encapsulation: 'VXLAN',
+      oif: 0,
+      data: '02aaf088f06500005e0001000800',
+      source: '192.168.200.11',
+      destination: '192.168.200.12',
+      host: 'server-4d',
+      mtu: 1500,
+      l3VxlanMac: null,
+    },
+  });
+  const gre = { ...record, flags: NH_FLAG.valid | NH_FLAG.tunnelGre };
+  t.deepEqual(nexthopDump(gre, 2).flags, ['Valid', 'MPLSoGRE']);
+  const l3 = { ...record, flags: NH_FLAG.valid | NH_FLAG.tunnelVxlan | NH_FLAG.l3Vxlan };
+  t.deepEqual(nexthopDump(l3, 2).flags, ['Valid', 'Vxlan', 'l3_vxlan']);
+  t.like(nexthopDump(l3, 2), { tunnel: { host: null, l3VxlanMac: '00:00:5e:00:01:00' } });
+});
+
+test('a flood tree to other hosts names its labels, and no flag of tunnels', (t) => {
+  const members = [{ nexthop: 20, label: 23 }];
+  const flags = NH_FLAG.valid | NH_FLAG.multicast | NH_FLAG.compositeEvpn | NH_FLAG.tunnelGre;
+  const record: NexthopRecord = { ...nexthop, type: NH_TYPE.composite, family: 'bridge', flags, members };
+  t.like(nexthopDump(record, 1), { flags: ['Valid', 'Multicast', 'Evpn'], members });
+});
+
+test('a VRF translation shows what of it is special', (t) => {
+  const flags = NH_FLAG.valid | NH_FLAG.tunnelVxlan | NH_FLAG.routeLookup | NH_FLAG.compositeEncap;
+  const record: NexthopRecord = { ...nexthop, type: NH_TYPE.vrfTranslate, flags };
+  t.like(nexthopDump(record, 1), { type: 'Vrf_Translate', flags: ['Valid', 'Vxlan', 'RouteLookup'] });
+  t.false('tunnel' in nexthopDump(record, 1));
 });
 
 test('only a receive nexthop shows an interface of its own', (t) => {

@@ -6,6 +6,7 @@ import type {
   InetRouteDump,
   NexthopDump,
   NexthopTypeName,
+  TunnelDump,
   VifDump,
   VifTypeName,
   VrfstatsDump,
@@ -14,7 +15,7 @@ import { DROP_REASONS, DROP_TEXT } from '../packet/drop.js';
 import { VRF_STATS, VRF_STAT_TEXT } from '../tables/counters.js';
 import type { VrfStat } from '../tables/counters.js';
 import { BRIDGE_FLAG, NH_FLAG, NH_TYPE, ROUTE_FLAG, VIF_FLAG, VIF_TYPE } from '../tables/records.js';
-import type { BridgeRecord, Family, NexthopRecord, RouteRecord, VifRecord } from '../tables/records.js';
+import type { BridgeRecord, Family, NexthopRecord, RouteRecord, TunnelRecord, VifRecord } from '../tables/records.js';
 
 /** Letters of interface flags, in print order. */
 const VIF_LETTERS: Record<keyof typeof VIF_FLAG, string> = {
@@ -106,9 +107,17 @@ const FAMILIES: Record<Family, FamilyName> = {
 /** Family of the encapsulation operators see in every encap nexthop: ARP, which is where its MAC comes from. */
 const ENCAP_FAMILY = 0x0806;
 
-/** `refCount`: how many routes, nexthops and interfaces use it. */
-export function nexthopDump(nh: NexthopRecord, refCount: number): NexthopDump {
+/** Flags of which the same bits mean something else, or nothing, for nexthops of other types. */
+const ONLY_TUNNELS = NH_FLAG.tunnelGre | NH_FLAG.tunnelMplsUdp;
+const ONLY_COMPOSITES = NH_FLAG.compositeEvpn | NH_FLAG.compositeEncap;
+
+/**
+ * @param refCount how many routes, nexthops, interfaces and labels use it.
+ * @param host name of the host a tunnel leads to, where it is known.
+ */
+export function nexthopDump(nh: NexthopRecord, refCount: number, host: string | null = null): NexthopDump {
   const composite = nh.type === NH_TYPE.composite;
+  const hidden = (nh.type === NH_TYPE.tunnel ? 0 : ONLY_TUNNELS) | (composite ? 0 : ONLY_COMPOSITES);
   return {
     id: nh.id,
     type: NH_TYPES[nh.type],
@@ -116,12 +125,24 @@ export function nexthopDump(nh: NexthopRecord, refCount: number): NexthopDump {
     rid: 0,
     refCount,
     vrf: nh.vrf,
-    flags: letters(composite ? nh.flags : nh.flags & ~NH_FLAG.compositeEncap, NH_FLAG, NH_NAMES),
+    flags: letters(nh.flags & ~hidden, NH_FLAG, NH_NAMES),
     ...(nh.type === NH_TYPE.encap && { encap: { family: ENCAP_FAMILY, oif: nh.oif, data: nh.rewrite } }),
     ...(nh.type === NH_TYPE.receive && { oif: nh.oif }),
+    ...(nh.tunnel && { tunnel: tunnelDump(nh, nh.tunnel, host) }),
     ...(composite && { members: nh.members }),
   };
 }
+
+const tunnelDump = (nh: NexthopRecord, tunnel: TunnelRecord, host: string | null): TunnelDump => ({
+  encapsulation: tunnel.encapsulation,
+  oif: nh.oif,
+  data: nh.rewrite,
+  source: tunnel.source,
+  destination: tunnel.destination,
+  host,
+  mtu: tunnel.mtu,
+  l3VxlanMac: (nh.flags & NH_FLAG.l3Vxlan) === 0 ? null : tunnel.innerMac,
+});
 
 /** `slot`: the place in the trie that `route` fills; its parent prefix length is the route's own. */
 export function inetRouteDump(

@@ -40,6 +40,10 @@ test('each thing can be asked for by its id', async (t) => {
   t.deepEqual((await get('/v1/vif/8')).json(), guestVif());
   t.deepEqual((await get('/v1/vif/8/drops')).json(), guestView().vifDrops(8));
   t.deepEqual((await get('/v1/nh/81')).json(), encapNexthop());
+  t.deepEqual((await get('/v1/mpls/16')).json(), { label: 16, nexthop: 81 });
+  t.deepEqual((await get('/v1/vxlan/4')).json(), { vni: 4, nexthop: 90 });
+  t.is((await get('/v1/mpls')).body, '{"label":16,"nexthop":81}\n');
+  t.is((await get('/v1/vxlan')).body, '{"vni":4,"nexthop":90}\n');
   t.deepEqual((await get('/v1/dropstats')).json(), guestView().dropstats());
   t.deepEqual((await get('/v1/vrfstats/7')).json(), guestView().vrfstatsOf(7));
   t.deepEqual((await get('/v1/status')).json(), guestView().status());
@@ -57,6 +61,8 @@ test('an id nobody uses is answered with the text operators know', async (t) => 
     '/v1/vif/9',
     '/v1/vif/9/drops',
     '/v1/nh/9',
+    '/v1/mpls/17',
+    '/v1/vxlan/5',
     '/v1/rt/9/inet',
     '/v1/rt/9/bridge',
     '/v1/vrfstats/9',

@@ -1,4 +1,4 @@
-/** Requests that read the tables: vif, nh, rt, dropstats, vrfstats, status. */
+/** Requests that read the tables: vif, nh, rt, mpls, vxlan, dropstats, vrfstats, status. */
 import { isIP } from 'node:net';
 
 import type { FastifyInstance, FastifyReply } from 'fastify';
@@ -40,6 +40,7 @@ export function registerTables(app: FastifyInstance, view: DaemonView): void {
   );
 
   registerRoutes(app, view);
+  registerTunnelNumbers(app, view);
 
   app.get('/v1/dropstats', () => view.dropstats());
   app.get('/v1/vrfstats', (_, reply) => list(reply, view.vrfstats()));
@@ -47,6 +48,16 @@ export function registerTables(app: FastifyInstance, view: DaemonView): void {
     found(view.vrfstatsOf(id), `VRF ${id}`),
   );
   app.get('/v1/status', () => view.status());
+}
+
+function registerTunnelNumbers(app: FastifyInstance, view: DaemonView): void {
+  const one = params({ id: ID });
+  app.get('/v1/mpls', (_, reply) => list(reply, view.labels()));
+  app.get<{ Params: { id: number } }>('/v1/mpls/:id', one, ({ params: { id } }) =>
+    found(view.label(id), `label ${id}`),
+  );
+  app.get('/v1/vxlan', (_, reply) => list(reply, view.vnis()));
+  app.get<{ Params: { id: number } }>('/v1/vxlan/:id', one, ({ params: { id } }) => found(view.vni(id), `VNID ${id}`));
 }
 
 const MAC = { type: 'string', pattern: '^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$' } as const;

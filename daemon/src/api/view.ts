@@ -10,6 +10,7 @@ import type {
   InetFamily,
   InetRouteDump,
   LiveTrace,
+  MplsDump,
   NexthopDump,
   ObjectOutcome,
   StatusDump,
@@ -17,6 +18,7 @@ import type {
   TraceRequest,
   VifDump,
   VrfstatsDump,
+  VxlanDump,
   WaitDump,
 } from '../control/dumps.js';
 import type { FlowMatch } from '../control/flow-match.js';
@@ -34,6 +36,11 @@ export interface DaemonView {
 
   nexthops(): Iterable<NexthopDump>;
   nexthop(id: number): NexthopDump | undefined;
+
+  labels(): Iterable<MplsDump>;
+  label(label: number): MplsDump | undefined;
+  vnis(): Iterable<VxlanDump>;
+  vni(vni: number): VxlanDump | undefined;
 
   /** Every slot of the trie of a VRF; none for a VRF without routing. */
   inetRoutes(vrf: number, family: InetFamily): Iterable<InetRouteDump> | undefined;

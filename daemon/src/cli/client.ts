@@ -14,6 +14,7 @@ import type {
   InetFamily,
   InetRouteDump,
   LiveTrace,
+  MplsDump,
   NexthopDump,
   ObjectOutcome,
   StatusDump,
@@ -21,6 +22,7 @@ import type {
   TraceRequest,
   VifDump,
   VrfstatsDump,
+  VxlanDump,
   WaitDump,
 } from '../control/dumps.js';
 import { Exit, STATUS } from './exit.js';
@@ -56,6 +58,10 @@ export interface Daemon {
   vifDrops(id: number): Promise<DropstatsDump>;
   nexthops(): Promise<readonly NexthopDump[]>;
   nexthop(id: number): Promise<NexthopDump>;
+  mpls(): Promise<readonly MplsDump[]>;
+  mplsLabel(label: number): Promise<MplsDump>;
+  vxlan(): Promise<readonly VxlanDump[]>;
+  vxlanVni(vni: number): Promise<VxlanDump>;
   inetRoutes(vrf: number, family: InetFamily): Promise<readonly InetRouteDump[]>;
   inetRoute(vrf: number, family: InetFamily, address: string, length: number): Promise<InetRouteDump>;
   bridgeRoutes(vrf: number): Promise<readonly BridgeRouteDump[]>;
@@ -100,6 +106,10 @@ export function connect(socket: string): Daemon {
     vifDrops: async (id) => (await get(`/v1/vif/${id}/drops`)) as DropstatsDump,
     nexthops: async () => (await get('/v1/nh')) as NexthopDump[],
     nexthop: async (id) => (await get(`/v1/nh/${id}`)) as NexthopDump,
+    mpls: async () => (await get('/v1/mpls')) as MplsDump[],
+    mplsLabel: async (label) => (await get(`/v1/mpls/${label}`)) as MplsDump,
+    vxlan: async () => (await get('/v1/vxlan')) as VxlanDump[],
+    vxlanVni: async (vni) => (await get(`/v1/vxlan/${vni}`)) as VxlanDump,
     inetRoutes: async (vrf, family) => (await get(`/v1/rt/${vrf}/${family}`)) as InetRouteDump[],
     inetRoute: async (vrf, family, address, length) =>
       (await get(`/v1/rt/${vrf}/${family}/${address}/${length}`)) as InetRouteDump,

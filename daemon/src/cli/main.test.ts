@@ -54,6 +54,8 @@ test('every tool is an executable that prints what the daemon answers', async (t
     ['flow', '-l'],
     ['nh', '--list'],
     ['rt', '--dump', '7'],
+    ['mpls', '--dump'],
+    ['vxlan', '--dump'],
     ['dropstats'],
     ['vrfstats', '--dump'],
   ]) {
@@ -96,10 +98,10 @@ test('a refusal is one line on stderr and status 1', async (t) => {
 
 test('bad options keep the status of the classic tools', async (t) => {
   const statuses = [];
-  for (const tool of ['vif', 'flow', 'nh', 'rt', 'dropstats', 'vrfstats', 'vrouter']) {
+  for (const tool of ['vif', 'flow', 'nh', 'rt', 'mpls', 'vxlan', 'dropstats', 'vrfstats', 'vrouter']) {
     statuses.push((await run(tool, ['--bogus'], socket)).status);
   }
-  t.deepEqual(statuses, [0, 234, 234, 1, 234, 234, 2]);
+  t.deepEqual(statuses, [0, 234, 234, 1, 1, 1, 234, 234, 2]);
 });
 
 test('a reader that has seen enough ends the tool without a word', async (t) => {

@@ -1,6 +1,6 @@
 import test from 'ava';
 
-import { encapNexthop } from '../testing/dumps.js';
+import { encapNexthop, tunnelNexthop } from '../testing/dumps.js';
 import { surroundings } from '../testing/surroundings.js';
 import { Exit } from './exit.js';
 import { format, nh, parseArgs } from './nh.js';
@@ -58,6 +58,51 @@ test('discard, receive and L2 receive nexthops are printed to the column', (t) =
         '              Flags:None',
         '              Oif:1',
       ),
+  );
+});
+
+test('a tunnel shows its outer header and both ends', (t) => {
+  t.is(
+    format([
+      tunnelNexthop(),
+      tunnelNexthop(
+        { source: 'fd00:200::11', destination: 'fd00:200::12', data: '' },
+        { flags: ['Valid', 'MPLSoGRE', 'Etree Root'] },
+      ),
+      tunnelNexthop(
+        { l3VxlanMac: '00:00:5e:00:01:00' },
+        { id: 21, flags: ['Valid', 'Vxlan', 'Etree Root', 'l3_vxlan'] },
+      ),
+    ]),
+    lines(
+      'Id:20         Type:Tunnel         Fmly: AF_INET  Rid:0  Ref_cnt:23         Vrf:0',
+      '              Flags:Valid, MPLSoUDP, Etree Root, ',
+      '              Oif:0 Len:14 Data:0c c4 7a 59 62 5e 0c c4 7a 59 62 5c 08 00 ',
+      '              Sip:192.168.200.11 Dip:192.168.200.12',
+    ) +
+      lines(
+        'Id:20         Type:Tunnel         Fmly: AF_INET  Rid:0  Ref_cnt:23         Vrf:0',
+        '              Flags:Valid, MPLSoGRE, Etree Root, ',
+        '              Oif:0 Len:0 Data:',
+        '              Sip: fd00:200::11 Dip: fd00:200::12',
+      ) +
+      lines(
+        'Id:21         Type:Tunnel         Fmly: AF_INET  Rid:0  Ref_cnt:23         Vrf:0',
+        '              Flags:Valid, Vxlan, Etree Root, l3_vxlan, ',
+        '              Oif:0 Len:14 Data:0c c4 7a 59 62 5e 0c c4 7a 59 62 5c 08 00 ',
+        '              Sip:192.168.200.11 Dip:192.168.200.12 L3_Vxlan_Mac: 00:00:5e:00:01:00',
+      ),
+  );
+});
+
+test('a VRF translation shows the VRF it goes on in', (t) => {
+  t.is(
+    format([{ ...plain, id: 30, type: 'Vrf_Translate', family: 'AF_BRIDGE', vrf: 7, flags: ['Valid', 'Vxlan'] }]),
+    lines(
+      'Id:30         Type:Vrf_Translate  Fmly:AF_BRIDGE  Rid:0  Ref_cnt:1          Vrf:7',
+      '              Flags:Valid, Vxlan, ',
+      '              Vrf:7',
+    ),
   );
 });
 

@@ -1,5 +1,5 @@
 /** `nh`: the nexthop table. */
-import type { NexthopDump } from '../control/dumps.js';
+import type { NexthopDump, TunnelDump } from '../control/dumps.js';
 import type { Daemon } from './client.js';
 import { json } from './columns.js';
 import { command, index, parse, usage } from './tool.js';
@@ -44,6 +44,16 @@ function formatMembers(members: NonNullable<NexthopDump['members']>): string {
   return text;
 }
 
+/** An IPv6 tunnel has spaces behind the colons. */
+function tunnelLines({ oif, data, source, destination, l3VxlanMac }: TunnelDump): string[] {
+  const space = source.includes(':') ? ' ' : '';
+  const mac = l3VxlanMac === null ? '' : ` L3_Vxlan_Mac: ${l3VxlanMac}`;
+  return [
+    `Oif:${oif} Len:${data.length / 2} Data:${bytes(data)}`,
+    `Sip:${space}${source} Dip:${space}${destination}${mac}`,
+  ];
+}
+
 function formatNexthop(nh: NexthopDump): string {
   const head =
     `Id:${String(nh.id).padEnd(9)}  Type:${nh.type.padEnd(13)}  Fmly:${nh.family.padStart(8)}  Rid:${nh.rid}  ` +
@@ -55,6 +65,8 @@ function formatNexthop(nh: NexthopDump): string {
     lines.push(`EncapFmly:${family.toString(16).padStart(4, '0')} Oif:${oif} Len:${data.length / 2}`);
     lines.push(`Encap Data: ${bytes(data)}`);
   }
+  if (nh.tunnel) lines.push(...tunnelLines(nh.tunnel));
+  if (nh.type === 'Vrf_Translate') lines.push(`Vrf:${nh.vrf}`);
   if (nh.members) lines.push(formatMembers(nh.members));
   return `${lines.join(`\n${INDENT}`)}\n\n`;
 }

@@ -55,7 +55,10 @@ function program(hand: (request: Request) => void, fail: (message: string) => Ex
   const spec = new Command('vrouter')
     .description('says what is wanted of the vrouter, and shows what there is')
     .helpOption('--help', 'display this help')
-    .addHelpText('after', '\nThe classic tools are commands too: vrouter vif|flow|nh|rt|dropstats|vrfstats --help');
+    .addHelpText(
+      'after',
+      '\nThe classic tools are commands too: vrouter vif|flow|nh|rt|mpls|vxlan|dropstats|vrfstats --help',
+    );
   const add = (name: string, description: string): Command =>
     withCommonOptions(spec.command(name).description(description).helpOption('--help', 'display this help'));
   const files = (): Option =>

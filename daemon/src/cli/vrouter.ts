@@ -3,6 +3,7 @@ import { json } from './columns.js';
 import { dropstats } from './dropstats.js';
 import { Exit, STATUS } from './exit.js';
 import { flow } from './flow.js';
+import { mpls } from './mpls.js';
 import { nh } from './nh.js';
 import { rt } from './rt.js';
 import type { Surroundings, Tool } from './tool.js';
@@ -10,11 +11,12 @@ import { vif } from './vif.js';
 import { vrfstats } from './vrfstats.js';
 import { parseArgs } from './vrouter-args.js';
 import { trace } from './vrouter-trace.js';
+import { vxlan } from './vxlan.js';
 import type { RequestOf } from './vrouter-args.js';
 import { readDocuments, referenceTo } from './vrouter-documents.js';
 import { formatObjects, formatOutcomes, pendingText, formatStatus } from './vrouter-format.js';
 
-const CLASSIC_TOOLS: readonly Tool[] = [vif, flow, nh, rt, dropstats, vrfstats];
+const CLASSIC_TOOLS: readonly Tool[] = [vif, flow, nh, rt, mpls, vxlan, dropstats, vrfstats];
 
 async function run(argv: readonly string[], surroundings: Surroundings): Promise<string> {
   const classic = CLASSIC_TOOLS.find(({ name }) => name === argv[0]);

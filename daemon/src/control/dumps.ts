@@ -1,4 +1,5 @@
 /** What the daemon answers to the tools: plain, typed pictures of its tables. `--json` prints these records as they are. */
+import type { Encapsulation } from '../wire/encapsulation.js';
 
 export interface TrafficCounters {
   readonly packets: number;
@@ -71,8 +72,39 @@ export interface NexthopDump {
   readonly encap?: { readonly family: number; readonly oif: number; readonly data: string };
   /** Only receive nexthops. */
   readonly oif?: number;
+  /** Only tunnels. */
+  readonly tunnel?: TunnelDump;
   /** Only composite nexthops; label -1: none. */
   readonly members?: readonly { readonly nexthop: number; readonly label: number }[];
+}
+
+/** Where a tunnel leads. */
+export interface TunnelDump {
+  readonly encapsulation: Encapsulation;
+  readonly oif: number;
+  /** Outer Ethernet header in hex; empty while the way to the other host is not known. */
+  readonly data: string;
+  /** Addresses of this host and of the other one on the underlay. */
+  readonly source: string;
+  readonly destination: string;
+  /** Name of the other host; null: none of the hosts known. */
+  readonly host: string | null;
+  /** Largest IP packet the way there takes, outer headers included, bytes. */
+  readonly mtu: number;
+  /** MAC routed packets in VXLAN are sent to; null: that of no gateway. */
+  readonly l3VxlanMac: string | null;
+}
+
+/** What packets that come with an MPLS label are for. */
+export interface MplsDump {
+  readonly label: number;
+  readonly nexthop: number;
+}
+
+/** What packets that come with a VXLAN network identifier are for. */
+export interface VxlanDump {
+  readonly vni: number;
+  readonly nexthop: number;
 }
 
 /** Family of a routing table. */

@@ -1,5 +1,13 @@
 /** Dumps as a daemon would answer them, for tests. */
-import type { FlowDump, FlowTableDump, InetRouteDump, NexthopDump, TraceDump, VifDump } from '../control/dumps.js';
+import type {
+  FlowDump,
+  FlowTableDump,
+  InetRouteDump,
+  NexthopDump,
+  TraceDump,
+  TunnelDump,
+  VifDump,
+} from '../control/dumps.js';
 
 /** A guest's interface as a daemon that forwards for it would show it. */
 export const guestVif = (changes: Partial<VifDump> = {}): VifDump => ({
@@ -36,6 +44,29 @@ export const encapNexthop = (changes: Partial<NexthopDump> = {}): NexthopDump =>
   vrf: 7,
   flags: ['Valid', 'Policy', 'Etree Root'],
   encap: { family: 0x0806, oif: 8, data: '02aaf088f06500005e0001000800' },
+  ...changes,
+});
+
+/** A tunnel to another host, by which labelled packets leave. */
+export const tunnelNexthop = (tunnel: Partial<TunnelDump> = {}, changes: Partial<NexthopDump> = {}): NexthopDump => ({
+  id: 20,
+  type: 'Tunnel',
+  family: 'AF_INET',
+  rid: 0,
+  refCount: 23,
+  vrf: 0,
+  flags: ['Valid', 'MPLSoUDP', 'Etree Root'],
+  tunnel: {
+    encapsulation: 'MPLSoUDP',
+    oif: 0,
+    data: '0cc47a59625e0cc47a59625c0800',
+    source: '192.168.200.11',
+    destination: '192.168.200.12',
+    host: 'server-4d',
+    mtu: 1500,
+    l3VxlanMac: null,
+    ...tunnel,
+  },
   ...changes,
 });
 

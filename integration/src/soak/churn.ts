@@ -20,6 +20,8 @@ const TOOLS: readonly (readonly [string, string])[] = [
   ['nh', '--list'],
   ['rt', '--dump 1'],
   ['rt', '--dump 1 --family bridge'],
+  ['mpls', '--dump'],
+  ['vxlan', '--dump'],
   ['dropstats', ''],
   ['vrfstats', '--dump'],
   ['vrouter', 'get all -o yaml'],
