@@ -11,7 +11,7 @@ export interface PacketIoOptions {
   readonly scratchBytes?: number;
   /** Frames that can wait in `tx` [512]. */
   readonly txQueue?: number;
-  /** Frames a step reads at most from one port [32]. */
+  /** Frames a step reads from one port before the next has its turn [32]. */
   readonly rxQuota?: number;
   /** Address space for receive rings of packet sockets, over all ports [256 MiB]. */
   readonly ringBudgetBytes?: number;

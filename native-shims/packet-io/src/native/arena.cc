@@ -8,6 +8,7 @@
 namespace {
 
 constexpr uint64_t PAGE = 4096;
+constexpr uint64_t LARGE_PAGE = uint64_t{2} << 20;
 constexpr uint64_t ARENA_MAX = uint64_t{1} << 31;
 
 uint64_t toPage(uint64_t bytes) { return (bytes + PAGE - 1) / PAGE * PAGE; }
@@ -35,11 +36,19 @@ Failure Arena::create(const ArenaSizes &sizes, std::shared_ptr<Arena> *out) {
   if (bytes >= ARENA_MAX) return {EINVAL, "arena"};
 
   // A page nobody may touch on either side: whoever goes past the arena is stopped there.
-  void *mapped = mmap(nullptr, bytes + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  const uint64_t room = bytes + 2 * PAGE + LARGE_PAGE;
+  void *mapped = mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) return {errno, "mmap"};
-  arena->base_ = static_cast<uint8_t *>(mapped) + PAGE;
+  const uint64_t start = reinterpret_cast<uint64_t>(mapped);
+  const uint64_t slots = (start + PAGE + slotsAt + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+  arena->mapped_ = mapped;
+  arena->room_ = room;
+  arena->base_ = reinterpret_cast<uint8_t *>(slots - slotsAt);
   arena->bytes_ = bytes;
   if (mprotect(arena->base_, bytes, PROT_READ | PROT_WRITE) < 0) return {errno, "mprotect"};
+  // Frames lie far apart: in small pages each would take an entry of the processor's table of pages for itself. A kernel without
+  // large ones refuses, and nothing is lost.
+  madvise(arena->base_ + slotsAt, ringsAt - slotsAt, MADV_HUGEPAGE);
   arena->rxAt_ = static_cast<uint32_t>(rxAt);
   arena->txAt_ = static_cast<uint32_t>(txAt);
   arena->countersAt_ = static_cast<uint32_t>(countersAt);
@@ -52,7 +61,7 @@ Failure Arena::create(const ArenaSizes &sizes, std::shared_ptr<Arena> *out) {
 }
 
 Arena::~Arena() {
-  if (base_) munmap(base_ - PAGE, bytes_ + 2 * PAGE);
+  if (mapped_) munmap(mapped_, room_);
 }
 
 bool Arena::holdsFrame(int32_t at, int32_t length) const {

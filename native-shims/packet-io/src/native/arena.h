@@ -92,6 +92,9 @@ class Arena {
  private:
   explicit Arena(const ArenaSizes &given) : sizes(given) {}
 
+  /** The whole mapping, guard pages included. */
+  void *mapped_ = nullptr;
+  size_t room_ = 0;
   uint8_t *base_ = nullptr;
   size_t bytes_ = 0;
   uint32_t rxAt_ = 0, txAt_ = 0, countersAt_ = 0, slotsAt_ = 0, scratchAt_ = 0, ringsAt_ = 0;
