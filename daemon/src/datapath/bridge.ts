@@ -30,6 +30,8 @@ export function bridgeInput(dp: Datapath, vif: Vif): void {
   if (!nexthop || nexthop.type === NH_TYPE.discard) return unknownUnicast(dp, vif);
   countHit(dp, slot);
   clampMss(dp, OVERLAY_BRIDGED);
+  p.routed = false;
+  if (nexthop.tunnel !== null) p.label = tables.bridge.label(slot);
   toNexthop(dp, nexthop);
 }
 
@@ -51,6 +53,7 @@ export function flood(dp: Datapath, vif: Vif): void {
   dp.tracer?.step(STEP.bridge, vif.mcastVrf, slot, nexthop === undefined ? -1 : nexthop.id, 1);
   if (!nexthop) return dp.drop('l2NoRoute');
   countHit(dp, slot);
+  dp.p.routed = false;
   toNexthop(dp, nexthop);
 }
 

@@ -13,8 +13,8 @@ import { STEP, type Tracer } from './tracer.js';
 import { settle } from './vif-output.js';
 import { vifInput } from './vif-input.js';
 
-/** Bytes in front of a frame in the scratch area: room for its virtio-net header, and `% 4 == 2` for the Ethernet header. */
-const SCRATCH_LEAD = 16 + 2;
+/** Bytes in front of a frame in the scratch area: room for headers, and `% 4 == 2` for the Ethernet header. */
+const SCRATCH_LEAD = 128 + 2;
 
 export interface DatapathOptions {
   /** Frames to the agent a second and interface, and how many at once. */
@@ -22,6 +22,8 @@ export interface DatapathOptions {
   readonly agentBurst: number;
   /** Smallest MTU of the underlay, bytes: TCP's segment size is clamped to what fits through a tunnel. */
   readonly underlayMtu: number;
+  /** Whether routers of the underlay may not cut tunnel packets (DF of outer IPv4); as usual: they may not. */
+  readonly outerDf?: boolean;
   /** Flow entries an interface may have where nothing else is configured for it. */
   readonly flowsPerInterface: number;
   /** Whether every TCP reset ends its session; else one whose number is right. */
@@ -48,6 +50,8 @@ export class Datapath {
   punted = false;
   /** Time of this round by a clock that never goes back, ms. */
   now = 0;
+  /** Identification of the next outer IPv4 header. */
+  outerId = 0;
   readonly io: FrameIo;
   readonly tables: Tables;
   readonly counters: Counters;
@@ -56,7 +60,9 @@ export class Datapath {
   readonly fragments: Fragments;
   /** Frames for the agent. */
   readonly toAgent: FrameRing;
+  /** First free byte of the scratch area, and its end. */
   #scratch: number;
+  #scratchEnd: number;
 
   constructor(
     io: FrameIo,
@@ -75,6 +81,7 @@ export class Datapath {
     this.options = options;
     this.b = new Uint8Array(io.arena);
     this.#scratch = io.scratchAt;
+    this.#scratchEnd = io.scratchAt + io.scratchLength;
   }
 
   /** Runs the `n` frames the last step received to completion; returns how many frames wait to be sent. */
@@ -109,7 +116,18 @@ export class Datapath {
     if (this.io.ctl[CTL.failed] > 0) settle(this, this.queued);
     this.io.ctl[CTL.failed] = 0;
     this.queued = 0;
-    this.#scratch = this.io.scratchAt;
+    this.#freeScratch();
+  }
+
+  /** The scratch area is free again, but for the frame in hand if it lies there: the larger part beside it. */
+  #freeScratch(): void {
+    const { scratchAt, scratchLength } = this.io;
+    this.#scratch = scratchAt;
+    this.#scratchEnd = scratchAt + scratchLength;
+    const { at, end } = this.p;
+    if (at < scratchAt || at >= this.#scratchEnd) return;
+    if (end - scratchAt <= scratchLength >> 1) this.#scratch = (end + 15) & ~15;
+    else this.#scratchEnd = at - SCRATCH_LEAD;
   }
 
   /**
@@ -117,7 +135,7 @@ export class Datapath {
    * is queued before the next frame is. Flushes when one of them is used up, so that queueing it never does.
    */
   scratch(length: number): number {
-    const room = SCRATCH_LEAD + length <= this.io.scratchAt + this.io.scratchLength - this.#scratch;
+    const room = SCRATCH_LEAD + length <= this.#scratchEnd - this.#scratch;
     if (!room || this.queued === TX_QUEUE) this.flush();
     const at = this.#scratch + SCRATCH_LEAD;
     this.#scratch = (at + length + 15) & ~15;

@@ -90,6 +90,7 @@ function follow(dp: Datapath, from: Vif, index: number): boolean {
   const { table } = flow;
   const { words, doubles } = table;
   const at = table.at(index);
+  p.flow = index;
   if (p.protocol === ipv4.PROTOCOL_TCP) track(dp, table, index);
   const d = table.doubleAt(index);
   if (doubles[d + FLOW_DOUBLE.packets] === 0) words[at + FLOW.source1] = p.vif;

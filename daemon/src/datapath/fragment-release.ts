@@ -47,6 +47,7 @@ function runAgain(dp: Datapath, place: number): void {
   p.bytes = length;
   p.looked = false;
   p.nexthop = -1;
+  p.flow = -1;
   dp.tracer?.begin(-1);
   if (!parseEthernet(dp)) dp.drop('pull');
   else if (nexthop < 0) frameInput(dp, vif);

@@ -8,6 +8,7 @@ import type { Datapath } from './datapath.js';
 import { STEP } from './tracer.js';
 import { flowOutput } from './flow.js';
 import { toAgent } from './trap.js';
+import { floodToTunnels, toTunnel } from './tunnel-output.js';
 import { output } from './vif-output.js';
 
 /** Does with the frame in hand what its nexthop says. */
@@ -18,6 +19,8 @@ export function toNexthop(dp: Datapath, nexthop: Nexthop): void {
       return encap(dp, nexthop);
     case NH_TYPE.composite:
       return replicate(dp, nexthop);
+    case NH_TYPE.tunnel:
+      return toTunnel(dp, nexthop);
     case NH_TYPE.discard:
       dp.vrfStat(VRF_STAT.discards);
       return dp.drop('discards');
@@ -76,8 +79,11 @@ function sendToMembers(dp: Datapath, composite: Nexthop, sent: number): number {
     if (!member) continue;
     if (member.type === NH_TYPE.composite) {
       dp.tracer?.step(STEP.nexthop, member.id);
-      dp.vrfStat(VRF_STAT.encapComposites);
-      count = sendToMembers(dp, member, count);
+      if (member.isEvpn) count = floodToTunnels(dp, member, count);
+      else {
+        dp.vrfStat(VRF_STAT.encapComposites);
+        count = sendToMembers(dp, member, count);
+      }
       continue;
     }
     const out = member.oif === p.vif ? undefined : tables.vifs.get(member.oif);

@@ -93,21 +93,22 @@ export class Segmenter {
   /**
    * Takes the frame of `length` bytes at `at`, which stays untouched and in place until all segments are written. False: the frame
    * cannot be segmented, there is nothing to be written.
+   * @param skipped bytes in front of the IP header that the segments do not get.
    */
-  begin(b: Uint8Array, at: number, length: number, vnetAt: number): boolean {
+  begin(b: Uint8Array, at: number, length: number, vnetAt: number, skipped = 0): boolean {
     this.frameLength = 0;
     if (!isSuperFrame(b, vnetAt) || !checkVnet(b, at, length, vnetAt)) return false;
     const l3At = vlan.typeAt(b, at, at + length) + 2;
     const l4At = transportAt(b, at, at + length, vnetAt);
     this.#b = b;
-    this.#at = at;
-    this.#l3Len = l3At - at;
-    this.#l4Len = l4At - at;
-    this.#headers = headersLen(b, at, length, vnetAt);
+    this.#at = at + skipped;
+    this.#l3Len = l3At - this.#at;
+    this.#l4Len = l4At - this.#at;
+    this.#headers = headersLen(b, at, length, vnetAt) - skipped;
     this.#isIpv4 = ipv4.version(b, l3At) === 4;
     this.#isTcp = isTcp(b, vnetAt);
     this.#segment = 0;
-    this.#payloadAt = this.#firstPayloadAt = at + this.#headers;
+    this.#payloadAt = this.#firstPayloadAt = this.#at + this.#headers;
     this.#end = at + length;
     this.#size = vnet.gsoSize(b, vnetAt);
     const protocol = this.#isTcp ? ipv4.PROTOCOL_TCP : ipv4.PROTOCOL_UDP;

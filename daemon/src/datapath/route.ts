@@ -31,6 +31,8 @@ export function routeInput(dp: Datapath, vif: Vif): void {
     else ipv6.decrementHopLimit(b, p.l3At);
     clampMss(dp, OVERLAY_ROUTED);
   }
+  p.routed = true;
+  p.label = route.label;
   toNexthop(dp, nexthop);
 }
 

@@ -39,6 +39,8 @@ export const STEP = {
   flow: 13,
   /** A fragment that came before the first of its datagram, and waits for it. */
   wait: 14,
+  /** Wrapped for another host: the tunnel's nexthop, label or VNI, outer UDP source port (0: GRE), bytes with the outer headers. */
+  tunnel: 15,
 } as const;
 
 /** Who answers for an address: the MAC bound to it, the interface's own, its owner; nobody is asked about an announcement. */

@@ -26,6 +26,7 @@ export function vifInput(dp: Datapath, port: number, at: number, length: number)
   p.looked = false;
   p.nexthop = -1;
   p.peer = -1;
+  p.flow = -1;
   if (!vif) {
     counters.words[HEADER.retiredReceived]++;
     return counters.drop(-1, DROP.invalidIf, 1);

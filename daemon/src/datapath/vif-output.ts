@@ -35,7 +35,8 @@ function outputSegments(dp: Datapath, out: Vif): void {
   }
 }
 
-function enqueue(dp: Datapath, out: Vif, at: number, length: number, packets: number, bytes: number): void {
+/** Queues the frame of `length` bytes at `at` for the interface's port: so many packets and bytes on the wire. */
+export function enqueue(dp: Datapath, out: Vif, at: number, length: number, packets: number, bytes: number): void {
   const { tx } = dp.io;
   const d = dp.txDescriptor();
   tx[d + TX.port] = out.id;

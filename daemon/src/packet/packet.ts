@@ -27,6 +27,11 @@ export class Packet {
   nexthop = -1;
   /** Host (PeerTable) the packet came from through a tunnel; -1: it did not. */
   peer = -1;
+  /** Label or VNI to send it with, when it goes into a tunnel; and whether a route says so, not a MAC address. */
+  label = -1;
+  routed = false;
+  /** Flow entry it belongs to, -1: none. */
+  flow = -1;
   /** Whether a flow was looked up, or need not be: what goes out through a nexthop with policy is looked up otherwise. */
   looked = false;
 }

@@ -82,6 +82,11 @@ export class BridgeTable {
     return this.#nexthop[index];
   }
 
+  /** MPLS label or VNI of a slot in use; -1: none. */
+  label(index: number): number {
+    return this.#label[index];
+  }
+
   /**
    * Adds or replaces an entry. With index -1 it stays where it is, or takes the first free slot of its bucket, or the first free
    * overflow slot; otherwise it goes exactly to `index`, as in the table it was copied from, and whatever else was there ends.

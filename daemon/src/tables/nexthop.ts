@@ -1,26 +1,5 @@
-import { parseAddress, parseMac } from '../wire/addr.js';
-import type { Encapsulation } from '../wire/encapsulation.js';
-import { NH_FLAG, NH_ID, NH_TYPE, type NexthopRecord, type NhType, type TunnelRecord } from './records.js';
-
-/** Where a tunnel nexthop leads, unpacked for the fast path. */
-export class Tunnel {
-  readonly encapsulation: Encapsulation;
-  /** Both 4 bytes or both 16. */
-  readonly source: Uint8Array;
-  readonly destination: Uint8Array;
-  readonly peer: number;
-  readonly mtu: number;
-  readonly innerMac: Uint8Array | null;
-
-  constructor(record: TunnelRecord) {
-    this.encapsulation = record.encapsulation;
-    this.source = parseAddress(record.source);
-    this.destination = parseAddress(record.destination);
-    this.peer = record.peer;
-    this.mtu = record.mtu;
-    this.innerMac = record.innerMac === null ? null : parseMac(record.innerMac);
-  }
-}
+import { NH_FLAG, NH_ID, NH_TYPE, type NexthopRecord, type NhType } from './records.js';
+import { Tunnel } from './tunnel.js';
 
 /** What to do with a packet: the agent's record, unpacked for the fast path. */
 export class Nexthop {
@@ -38,6 +17,8 @@ export class Nexthop {
   /** Members of a composite, and the label or VNI for each; -1: none. */
   readonly members: readonly number[];
   readonly memberLabels: readonly number[];
+  /** Whether the members of a composite are tunnels to the hosts that have the network as well. */
+  readonly isEvpn: boolean;
   /** Null: not a tunnel. */
   readonly tunnel: Tunnel | null;
 
@@ -52,7 +33,8 @@ export class Nexthop {
     this.rewrite = Uint8Array.from(Buffer.from(record.rewrite, 'hex'));
     this.members = record.members.map((member) => member.nexthop);
     this.memberLabels = record.members.map((member) => member.label);
-    this.tunnel = record.tunnel ? new Tunnel(record.tunnel) : null;
+    this.isEvpn = (record.flags & NH_FLAG.compositeEvpn) !== 0;
+    this.tunnel = record.tunnel ? new Tunnel(record.tunnel, this.rewrite) : null;
   }
 }
 

@@ -6,6 +6,8 @@ import { NH_ID, type RouteRecord, type VrfRecord } from './records.js';
 export class Route {
   readonly record: RouteRecord;
   readonly nexthop: number;
+  /** MPLS label or VNI for the tunnel it leads into; -1: none. */
+  readonly label: number;
   readonly flags: number;
   /** MAC bound to the address, null if none. */
   readonly stitchedMac: Uint8Array | null;
@@ -16,6 +18,7 @@ export class Route {
   constructor(record: RouteRecord) {
     this.record = record;
     this.nexthop = record.nexthop;
+    this.label = record.label;
     this.flags = record.flags;
     this.stitchedMac = record.stitchedMac === null ? null : parseMac(record.stitchedMac);
     this.network = record.network;

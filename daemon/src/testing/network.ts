@@ -1,4 +1,4 @@
-import { compileNetwork, EMPTY, FIXED, type InterfacePlan, type NetworkPlan } from '../agent/compile.js';
+import { type Compiled, compileNetwork, EMPTY, FIXED, type InterfacePlan, type NetworkPlan } from '../agent/compile.js';
 import { Reconciler } from '../agent/reconcile.js';
 import { Datapath } from '../datapath/datapath.js';
 import { inject } from '../datapath/inject.js';
@@ -8,8 +8,19 @@ import { FrameRing, type RingFrame } from '../packet/frame-ring.js';
 import { BridgeTable } from '../tables/bridge.js';
 import { Counters, VRF_STAT, type VrfStat } from '../tables/counters.js';
 import { FlowTable } from '../tables/flow.js';
-import type { AclRecord, TableChange } from '../tables/records.js';
+import {
+  type AclRecord,
+  BRIDGE_FLAG,
+  NH_FLAG,
+  NH_TYPE,
+  type NexthopRecord,
+  ROUTE_FLAG,
+  type TableChange,
+  VIF_ID,
+  VIF_TYPE,
+} from '../tables/records.js';
 import { Tables } from '../tables/tables.js';
+import type { Encapsulation } from '../wire/encapsulation.js';
 import { OPEN_NETWORK, UNRESTRICTED_PORT } from './plans.js';
 
 /** A bridge table small enough to be made for every test. */
@@ -17,8 +28,18 @@ const SLOTS = { entries: 256, overflow: 64 } as const;
 
 /** The network of a test: 5.5.5.0/24 and fd00:5::/64 in VRF 7, one guest at .3 and ::3 behind vif 3, the next at .4 behind vif 4 ... */
 const VRF = 7;
+const TREE = 88;
+const LOCAL_TREE = 89;
+const EVPN = 90;
 export const GATEWAY_MAC = '00:00:5e:00:01:00';
 export const HOST_MAC = '0c:c4:7a:59:62:5c';
+/** Addresses on the underlay: of this host, and of the next one there. */
+const UNDERLAY_MAC = '0c:00:00:00:00:01';
+const NEXT_HOP_MAC = '0c:00:00:00:00:02';
+export const OUTER_ETHERNET = `${NEXT_HOP_MAC}${UNDERLAY_MAC}`.replaceAll(':', '') + '0800';
+/** Where routed packets in a VXLAN go. */
+export const INNER_MAC = '02:01:c0:a8:c8:0d';
+const tunnelTo = (peer: number): number => 60 + peer;
 export const macOf = (vif: number): string => `02:00:00:00:00:0${vif}`;
 export const ipOf = (vif: number): string => `5.5.5.${vif}`;
 export const ip6Of = (vif: number): string => `fd00:5::${vif}`;
@@ -40,6 +61,28 @@ export interface NetworkOptions extends Partial<
   readonly flowEntries?: number;
   readonly flowOverflow?: number;
   readonly closeOnAnyReset?: boolean;
+  readonly outerDf?: boolean;
+  /** Other hosts: vif 0 leads to all of them. */
+  readonly hosts?: readonly OtherHost[];
+}
+
+/** Another host, and what is behind the tunnel to it. */
+export interface OtherHost {
+  /** Its tunnel's nexthop is 60 + peer. */
+  readonly peer: number;
+  readonly encapsulation: Encapsulation;
+  readonly mtu?: number;
+  /** Ours and its address; as usual 192.168.200.11 and 192.168.200.20 + peer. */
+  readonly source?: string;
+  readonly destination?: string;
+  /** Whether the way there is known. */
+  readonly isResolved?: boolean;
+  /** What is routed to it: address, label. */
+  readonly routes?: readonly (readonly [address: string, label: number])[];
+  /** Whom frames are bridged to: MAC, label. */
+  readonly macs?: readonly (readonly [mac: string, label: number])[];
+  /** Label of the network's floods there; none: it does not have the network. */
+  readonly flood?: number;
 }
 
 /** A datapath on memory devices, with one network of guests. */
@@ -62,6 +105,7 @@ export class TestNetwork {
       underlayMtu: options.underlayMtu ?? 1500,
       flowsPerInterface: options.flowsPerInterface ?? 256,
       closeOnAnyReset: options.closeOnAnyReset ?? false,
+      ...(options.outerDf !== undefined && { outerDf: options.outerDf }),
     });
     const replica = new Tables(null, new BridgeTable(SLOTS.entries, SLOTS.overflow));
     this.#reconciler = new Reconciler(replica, (changes: readonly TableChange[]) => {
@@ -89,8 +133,8 @@ export class TestNetwork {
         ...(options.rpf !== undefined && { rpf: options.rpf }),
         mtu: options.mtu ?? 1450,
         hostMac: HOST_MAC,
-        treeNexthop: 88,
-        localTreeNexthop: 89,
+        treeNexthop: TREE,
+        localTreeNexthop: LOCAL_TREE,
         subnets: [
           subnet('inet', '5.5.5.0', 24, '5.5.5.1', '5.5.5.2'),
           subnet('inet6', 'fd00:5::', 64, 'fd00:5::1', 'fd00:5::2'),
@@ -110,6 +154,20 @@ export class TestNetwork {
         })),
       }),
     );
+    if (options.hosts) this.#connect(options.hosts);
+  }
+
+  #connect(hosts: readonly OtherHost[]): void {
+    this.#reconciler.reconcile('overlay', overlayOf(hosts));
+    const members = hosts.flatMap(({ peer, flood }) =>
+      flood === undefined ? [] : [{ nexthop: tunnelTo(peer), label: flood }],
+    );
+    const flags = NH_FLAG.valid | NH_FLAG.multicast;
+    const composite = { type: NH_TYPE.composite, family: 'bridge', vrf: VRF, oif: -1, rewrite: '' } as const;
+    const evpn = { ...composite, id: EVPN, flags: flags | NH_FLAG.compositeEvpn, members };
+    this.tables.apply({ table: 'nexthop', op: 'set', record: evpn });
+    const branches = [LOCAL_TREE, EVPN].map((nexthop) => ({ nexthop, label: -1 }));
+    this.tables.apply({ table: 'nexthop', op: 'set', record: { ...composite, id: TREE, flags, members: branches } });
   }
 
   /** Lets a frame arrive from a vif's port; returns what leaves. Lets `afterMs` pass before. */
@@ -154,6 +212,65 @@ export class TestNetwork {
     const { received, generated, copied, sent, dropped, consumed } = this.counters.books();
     return received + generated + copied - sent - dropped - consumed;
   }
+}
+
+function overlayOf(hosts: readonly OtherHost[]): Compiled {
+  return {
+    ...EMPTY,
+    vifs: [
+      {
+        ...FIXED.vifs[0],
+        id: VIF_ID.physical,
+        type: VIF_TYPE.physical,
+        name: 'eth0',
+        mac: UNDERLAY_MAC,
+        vrf: 0,
+        mcastVrf: 0,
+        mtu: 1500,
+      },
+    ],
+    nexthops: hosts.map(tunnelNexthop),
+    routes: hosts.flatMap(({ peer, routes = [] }) =>
+      routes.map(([prefix, label]) => ({
+        vrf: VRF,
+        family: prefix.includes(':') ? ('inet6' as const) : ('inet' as const),
+        prefix,
+        length: prefix.includes(':') ? 128 : 32,
+        nexthop: tunnelTo(peer),
+        label,
+        flags: ROUTE_FLAG.label | ROUTE_FLAG.proxy,
+        stitchedMac: null,
+        network: 10,
+        groups: [],
+      })),
+    ),
+    bridge: hosts.flatMap(({ peer, macs = [] }) =>
+      macs.map(([mac, label]) => ({ vrf: VRF, mac, nexthop: tunnelTo(peer), label, flags: BRIDGE_FLAG.label })),
+    ),
+  };
+}
+
+function tunnelNexthop(host: OtherHost): NexthopRecord {
+  const { peer, encapsulation, mtu = 1500, isResolved = true } = host;
+  const kind = { MPLSoUDP: NH_FLAG.tunnelMplsUdp, MPLSoGRE: NH_FLAG.tunnelGre, VXLAN: NH_FLAG.tunnelVxlan };
+  return {
+    id: tunnelTo(peer),
+    type: NH_TYPE.tunnel,
+    family: 'inet',
+    flags: NH_FLAG.valid | NH_FLAG.etreeRoot | kind[encapsulation],
+    vrf: 0,
+    oif: VIF_ID.physical,
+    rewrite: isResolved ? OUTER_ETHERNET : '',
+    tunnel: {
+      encapsulation,
+      source: host.source ?? '192.168.200.11',
+      destination: host.destination ?? `192.168.200.${20 + peer}`,
+      peer,
+      mtu,
+      innerMac: encapsulation === 'VXLAN' ? INNER_MAC : null,
+    },
+    members: [],
+  };
 }
 
 function subnet(

@@ -32,6 +32,7 @@ const DESCRIBE: Readonly<Record<number, Describe>> = {
   [STEP.policy]: asked,
   [STEP.decide]: decided,
   [STEP.flow]: session,
+  [STEP.tunnel]: tunnel,
   [STEP.wait]: () => ({ subject: '', result: 'waits for the first fragment of its datagram', ids: {} }),
 };
 
@@ -108,6 +109,8 @@ function nexthopText(id: number, names: TraceNames): string {
       return 'does not exist';
     case NH_TYPE.encap:
       return `Encap to ${names.vif(found.oif)}${found.bridged ? ', bridged' : ''}`;
+    case NH_TYPE.tunnel:
+      return `Tunnel to ${found.record.tunnel?.destination ?? 'nowhere'} by ${found.record.tunnel?.encapsulation ?? 'nothing'}`;
     case NH_TYPE.composite:
       return `Composite of ${found.members.length}`;
     case NH_TYPE.discard:
@@ -117,6 +120,22 @@ function nexthopText(id: number, names: TraceNames): string {
     default:
       return found === undefined ? '' : `type ${found.type}`;
   }
+}
+
+/** `host-b (192.168.200.13)`: wrapped for another host. */
+function tunnel({ a, b, c, d }: Step, _: readonly Step[], names: TraceNames): Shown {
+  const found = names.tables.nexthops.get(a)?.record.tunnel;
+  if (!found) return { subject: `nexthop ${a}`, result: 'a tunnel that is gone', ids: { nexthop: a } };
+  const { encapsulation, destination, peer } = found;
+  const host = names.tables.peers.get(peer)?.name;
+  const subject = host === undefined ? destination : `${host} (${destination})`;
+  const what = encapsulation === 'VXLAN' ? 'VNI' : 'label';
+  const port = c === 0 ? '' : `, source port ${c}`;
+  return {
+    subject,
+    result: `tunnel by ${encapsulation}, ${what} ${b}${port}, ${d} bytes`,
+    ids: { nexthop: a, label: b },
+  };
 }
 
 const PUNTS: Readonly<Record<PuntCommand, string>> = {

@@ -16,7 +16,7 @@ import * as checksum from './checksum.js';
 export const LEN = 20;
 export const TOTAL_LENGTH = 2;
 export const ID = 4;
-const FLAGS_AND_OFFSET = 6;
+export const FLAGS_AND_OFFSET = 6;
 const TTL = 8;
 const PROTOCOL = 9;
 export const CHECKSUM = 10;
