@@ -1,7 +1,5 @@
 import * as z from 'zod';
-
-/** Protocols that have ports. */
-const WITH_PORTS: readonly (string | number)[] = ['any', 'tcp', 'udp', 'sctp', 6, 17, 132];
+import { hasPorts, IP_PROTOCOL, type IpProtocolName } from './wire/ip-protocol.js';
 
 const ageingRule = z
   .strictObject({
@@ -9,7 +7,7 @@ const ageingRule = z
     port: z.int().min(0).max(65535).default(0).describe('On either side; 0: every port'),
     seconds: z.int().min(0).max(2_000_000).describe('Without a packet in either direction; 0: the default'),
   })
-  .refine(({ protocol, port }) => port === 0 || WITH_PORTS.includes(protocol), {
+  .refine(({ protocol, port }) => port === 0 || protocol === 'any' || hasPorts(numberOf(protocol)), {
     path: ['port'],
     message: 'is not for a protocol without ports; leave it out',
   });
@@ -21,7 +19,7 @@ export const flowAgeing = z
   .superRefine((rules, context) => {
     const seen = new Set<string>();
     for (const [i, { protocol, port }] of rules.entries()) {
-      const key = `${numberOf(protocol)}:${port}`;
+      const key = `${protocol === 'any' ? 'any' : numberOf(protocol)}:${port}`;
       if (seen.has(key)) {
         const message = `says a second time how long ${protocol} ${port} lives; keep one of them`;
         context.addIssue({ code: 'custom', path: [i], message });
@@ -31,8 +29,8 @@ export const flowAgeing = z
   });
 
 /** Two words for one protocol are one rule. */
-function numberOf(protocol: string | number): string | number {
-  return { tcp: 6, udp: 17, icmp: 1, sctp: 132 }[protocol as string] ?? protocol;
+function numberOf(protocol: Exclude<IpProtocolName, 'icmp6'> | number): number {
+  return typeof protocol === 'number' ? protocol : IP_PROTOCOL[protocol];
 }
 
 /** Records of sessions, and the log of what was refused. */

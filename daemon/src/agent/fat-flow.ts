@@ -1,6 +1,6 @@
 import type { FatFlowRule } from '../control/fat-flow.js';
 import { formatAddress, parsePrefix } from '../control/prefix.js';
-import { PROTOCOLS } from '../control/traffic.js';
+import { IP_PROTOCOL } from '../wire/ip-protocol.js';
 import type { FatFlowPrefix, FatFlowRecord } from '../tables/records.js';
 import type { SubnetPlan } from './compile.js';
 
@@ -10,7 +10,7 @@ const LINK_LOCAL = ['169.254.0.0/16', 'fe80::/10'] as const;
 /** A fat-flow rule as the datapath wants it. */
 export function fatFlowRecord(rule: FatFlowRule): FatFlowRecord {
   return {
-    protocol: typeof rule.protocol === 'number' ? rule.protocol : PROTOCOLS[rule.protocol],
+    protocol: typeof rule.protocol === 'number' ? rule.protocol : IP_PROTOCOL[rule.protocol],
     port: rule.port,
     ignore: rule.ignoreAddress,
     source: prefixOf(rule.sourcePrefix, rule.sourceAggregateLength),

@@ -1,4 +1,5 @@
 import { FLOW, FLOW_DOUBLE, FLOW_OWN, type FlowTable } from '../tables/flow.js';
+import { hasPorts, IP_PROTOCOL } from '../wire/ip-protocol.js';
 
 /** Idle time of sessions nothing else is said about, seconds. */
 const DEFAULT_SECONDS = 180;
@@ -13,9 +14,13 @@ const PAIRS = { command: 1024, tick: 16_384 } as const;
 /** A short flow ends once it is so old, ms: its packets within it are refused without a new decision. */
 const SHORT_MS = 1000;
 
-const PROTOCOLS: Readonly<Record<string, readonly number[]>> = { tcp: [6], udp: [17], icmp: [1, 58], sctp: [132] };
-/** TCP, UDP, SCTP: of other protocols the word of ports holds something else. */
-const hasPorts = (protocol: number): boolean => protocol === 6 || protocol === 17 || protocol === 132;
+const { tcp, udp, icmp, icmp6, sctp } = IP_PROTOCOL;
+const PROTOCOLS: Readonly<Record<string, readonly number[]>> = {
+  tcp: [tcp],
+  udp: [udp],
+  icmp: [icmp, icmp6],
+  sctp: [sctp],
+};
 
 /** How long sessions of a protocol, or with a port on either side, may be idle. */
 export interface AgeingRule {

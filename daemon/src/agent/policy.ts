@@ -2,7 +2,8 @@ import type { PolicyRule } from '../control/network-policy.js';
 import { subject } from '../control/schema.js';
 import type { SecurityGroupRule } from '../control/security-group.js';
 import type { StoredObject } from '../control/store.js';
-import { PROTOCOLS, type Protocol, rangesOf } from '../control/traffic.js';
+import { type Protocol, rangesOf } from '../control/traffic.js';
+import { IP_PROTOCOL } from '../wire/ip-protocol.js';
 import type { AclPeer, AclRecord, AclRuleRecord, PortRange } from '../tables/records.js';
 
 export type PolicyObject = StoredObject<'NetworkPolicy'>;
@@ -114,5 +115,5 @@ function ruleOf(
 
 function numberOf(protocol: Protocol): number {
   if (protocol === 'any') return ANY_PROTOCOL;
-  return typeof protocol === 'number' ? protocol : PROTOCOLS[protocol];
+  return typeof protocol === 'number' ? protocol : IP_PROTOCOL[protocol];
 }

@@ -9,12 +9,12 @@ import {
 } from '../tables/session-events.js';
 import { formatIpv4, formatIpv6 } from '../wire/addr.js';
 import { put32 } from '../wire/bytes.js';
+import { hasPorts, ipProtocolName } from '../wire/ip-protocol.js';
 
 /** Events taken in one go. */
 const AT_ONCE = 4096;
 /** Interface of an entry whose packets come from none of this host. */
 const NOBODY = 0xffff;
-const PROTOCOLS: Readonly<Record<number, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmpv6', 132: 'sctp' };
 const ACTIONS: Readonly<Record<number, string>> = {
   [FLOW_ACTION.drop]: 'drop',
   [FLOW_ACTION.hold]: 'hold',
@@ -156,7 +156,7 @@ export class SessionLog {
         words[at + SESSION_EVENT.reverse] === 0 ? NOBODY : words[at + SESSION_EVENT.reverse + FLOW.owner] & 0xffff,
       ),
       peerNetwork: lastKnown(this.#networks, vrf >>> 16, names.network(vrf >>> 16)),
-      protocol: PROTOCOLS[protocol] ?? protocol,
+      protocol: nameOf(protocol),
       source: this.#addressOf(forward, FLOW.source),
       destination: this.#addressOf(forward, FLOW.destination),
       ...(hasPorts(protocol) && { sourcePort: ports >>> 16, destinationPort: ports & 0xffff }),
@@ -179,7 +179,11 @@ export class SessionLog {
   }
 }
 
-const hasPorts = (protocol: number): boolean => protocol === 6 || protocol === 17 || protocol === 132;
+/** As records of sessions have always called it. */
+function nameOf(protocol: number): string | number {
+  const name = ipProtocolName(protocol);
+  return name === 'icmp6' ? 'icmpv6' : (name ?? protocol);
+}
 
 /** The name something has now, or the last one it had. */
 function lastKnown(known: Map<number, string>, id: number, name: string | undefined): string | null {

@@ -2,7 +2,8 @@ import * as z from 'zod';
 import { prefix } from './fields.js';
 import { parsePrefix } from './prefix.js';
 import { shown } from './shown.js';
-import { PORT_MAX, PROTOCOLS } from './traffic.js';
+import { IP_PROTOCOL } from '../wire/ip-protocol.js';
+import { PORT_MAX } from './traffic.js';
 
 /** Protocols a rule may name; `icmp` is ICMP and ICMPv6. All others are numbers. */
 const NAMED = ['tcp', 'udp', 'sctp', 'icmp'] as const;
@@ -18,8 +19,8 @@ const protocol = z
   .union([z.int(), z.string()])
   .transform((given, context): Named | number => {
     const text = String(given);
-    if (text === 'icmp6' || text === String(PROTOCOLS.icmp6)) return 'icmp';
-    const named = NAMED.find((name) => name === text || String(PROTOCOLS[name]) === text);
+    if (text === 'icmp6' || text === String(IP_PROTOCOL.icmp6)) return 'icmp';
+    const named = NAMED.find((name) => name === text || String(IP_PROTOCOL[name]) === text);
     if (named !== undefined) return named;
     if (/^[1-9]\d{0,2}$/.test(text) && Number(text) <= NUMBER_MAX) return Number(text);
     const message = `${shown(given)} is not a protocol; use ${NAMED.join(', ')} or a number from 1 to ${NUMBER_MAX}`;

@@ -10,6 +10,7 @@
  * One endpoint is either side of a flow; two are its two sides, in either order. All conditions must hold.
  */
 import { family, formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from '../wire/addr.js';
+import { IP_PROTOCOL, IP_PROTOCOL_NAMES, ipProtocolName, ipProtocolTitle } from '../wire/ip-protocol.js';
 import { RefusedError } from './refused.js';
 
 /** One side of a flow. */
@@ -27,18 +28,9 @@ export interface FlowMatch {
   readonly vrf: number | null;
 }
 
-/** Protocols by the name an expression has for them, and by the one they are shown with. */
-const PROTOCOLS = [
-  { name: 'tcp', number: 6, title: 'TCP' },
-  { name: 'udp', number: 17, title: 'UDP' },
-  { name: 'icmp6', number: 58, title: 'ICMPv6' },
-  { name: 'icmp', number: 1, title: 'ICMP' },
-  { name: 'sctp', number: 132, title: 'SCTP' },
-] as const;
-
-/** Name of a protocol (`TCP`); its number when it has none. */
+/** Name of a protocol an expression can name (`TCP`); of others the number. */
 export const protocolTitle = (protocol: number): string =>
-  PROTOCOLS.find(({ number }) => number === protocol)?.title ?? String(protocol);
+  (ipProtocolName(protocol) && ipProtocolTitle(protocol)) ?? String(protocol);
 
 const VRF_MAX = 0xffff;
 const PORT_MAX = 0xffff;
@@ -69,7 +61,7 @@ export function parseFlowMatch(text: string): FlowMatch {
 /** An expression that means the same, in the shortest form. */
 export function formatFlowMatch({ endpoints, protocol, vrf }: FlowMatch): string {
   const tokens = endpoints.length > 0 ? [endpoints.map(formatEndpoint).join(', ')] : [];
-  if (protocol !== null) tokens.push(`proto ${PROTOCOLS.find(({ number }) => number === protocol)?.name ?? protocol}`);
+  if (protocol !== null) tokens.push(`proto ${ipProtocolName(protocol) ?? protocol}`);
   if (vrf !== null) tokens.push(`vrf ${vrf}`);
   return tokens.join(' & ');
 }
@@ -78,14 +70,11 @@ const malformed = (problem: string): RefusedError =>
   new RefusedError('invalid', `Malformed request: ${problem}; flow --help shows what an expression may be`);
 
 function parseProtocol(name: string): number {
-  const found = PROTOCOLS.find((one) => one.name === name.toLowerCase());
+  const found = IP_PROTOCOL_NAMES.find((one) => one === name.toLowerCase());
   if (!found) {
-    throw new RefusedError(
-      'invalid',
-      `Unsupported protocol "${name}"; use one of ${PROTOCOLS.map((one) => one.name).join(', ')}`,
-    );
+    throw new RefusedError('invalid', `Unsupported protocol "${name}"; use one of ${IP_PROTOCOL_NAMES.join(', ')}`);
   }
-  return found.number;
+  return IP_PROTOCOL[found];
 }
 
 function parseNumber(text: string, max: number, what: string): number {

@@ -1,35 +1,35 @@
 import * as z from 'zod';
+import { IP_PROTOCOL_NAMES, type IpProtocolName, ipProtocolName } from '../wire/ip-protocol.js';
 import { shown } from './shown.js';
 
 /** What rules of network policies and security groups say of the traffic they are about: its protocol and its ports. */
-
-/** Protocols that have a name here, by IP protocol number. */
-export const PROTOCOLS = { tcp: 6, udp: 17, icmp: 1, icmp6: 58, sctp: 132 } as const;
-type ProtocolName = keyof typeof PROTOCOLS;
 
 const NUMBER_MAX = 255;
 export const PORT_MAX = 0xffff;
 
 /** A name where there is one, else an IP protocol number. */
-export type Protocol = 'any' | ProtocolName | number;
+export type Protocol = 'any' | IpProtocolName | number;
 /** A port, or a range of them as `first-last`. */
 type Port = number | string;
 export type Ports = 'any' | readonly Port[];
 
 const numberOrText = z.union([z.int(), z.string()]);
 
+/** Name of the protocol with this number in plain digits. */
+const numbered = (text: string): IpProtocolName | undefined =>
+  text === String(Number(text)) ? ipProtocolName(Number(text)) : undefined;
+
 export const protocol = numberOrText
   .default('any')
   .transform((given, context): Protocol => {
-    const names = Object.keys(PROTOCOLS) as ProtocolName[];
-    const known = names.find((name) => name === given || String(PROTOCOLS[name]) === String(given));
+    const known = IP_PROTOCOL_NAMES.find((name) => name === given) ?? numbered(String(given));
     if (given === 'any' || known !== undefined) return known ?? 'any';
     if (/^\d{1,3}$/.test(String(given)) && Number(given) <= NUMBER_MAX) return Number(given);
-    const message = `${shown(given)} is not a protocol; use any, ${names.join(', ')} or a number from 0 to ${NUMBER_MAX}`;
+    const message = `${shown(given)} is not a protocol; use any, ${IP_PROTOCOL_NAMES.join(', ')} or a number from 0 to ${NUMBER_MAX}`;
     context.addIssue({ code: 'custom', message });
     return z.NEVER;
   })
-  .meta({ description: `any, ${Object.keys(PROTOCOLS).join(', ')}, or a number`, examples: ['tcp', 47] });
+  .meta({ description: `any, ${IP_PROTOCOL_NAMES.join(', ')}, or a number`, examples: ['tcp', 47] });
 
 export const ports = z
   .union([numberOrText, z.array(numberOrText)])

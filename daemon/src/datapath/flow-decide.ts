@@ -5,9 +5,9 @@ import { NH_ID, NH_TYPE, VIF_ID } from '../tables/records.js';
 import type { Tables } from '../tables/tables.js';
 import type { Vif } from '../tables/vif.js';
 import type { Route, Vrf } from '../tables/vrf.js';
+import { hasPorts } from '../wire/ip-protocol.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
-import { hasPorts } from './flow-ports.js';
 import { routeOf } from './flow-key.js';
 
 /** What was decided for a session. One object serves all, one after the other. */

@@ -1,7 +1,8 @@
 import test from 'ava';
 import { hex } from '../testing/hex.js';
 import { FLOW, newFlowKey } from '../tables/flow.js';
-import { hasPorts, writePorts } from './flow-ports.js';
+import { hasPorts } from '../wire/ip-protocol.js';
+import { writePorts } from './flow-ports.js';
 
 /** The ports in the key, unsigned; -1: they do not fit. */
 function ports(b: Uint8Array, protocol: number, at: number, end: number): number {

@@ -11,10 +11,6 @@ const ECHO6_PORT = 129;
 /** Bytes TCP, UDP and SCTP begin with: source and destination port. */
 const PORTS_LEN = 4;
 
-/** Whether a protocol has ports, which the two directions of a session swap. What stands for ports elsewhere stays. */
-export const hasPorts = (protocol: number): boolean =>
-  protocol === ipv4.PROTOCOL_TCP || protocol === ipv4.PROTOCOL_UDP || protocol === sctp.PROTOCOL;
-
 /**
  * Writes the ports of the upper header of this protocol at `at` into a key: of an echo, its identifier and 0 (or 129); of other ICMP,
  * 0 and the type; of protocols without ports, 0. False: the header does not fit below `end`.

@@ -3,11 +3,12 @@ import { equal, get32 } from '../wire/bytes.js';
 import * as ethernet from '../wire/ethernet.js';
 import * as icmp from '../wire/icmp.js';
 import * as icmpv6 from '../wire/icmpv6.js';
+import { hasPorts } from '../wire/ip-protocol.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import * as ipv6Fragment from '../wire/ipv6-fragment.js';
 import type { Datapath } from './datapath.js';
-import { hasPorts, writePorts } from './flow-ports.js';
+import { writePorts } from './flow-ports.js';
 import { ipEnd } from './parse.js';
 
 /*

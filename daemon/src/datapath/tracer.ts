@@ -1,9 +1,9 @@
 import { get16, get32 } from '../wire/bytes.js';
 import * as arp from '../wire/arp.js';
 import * as ethernet from '../wire/ethernet.js';
+import { hasPorts } from '../wire/ip-protocol.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
-import * as sctp from '../wire/sctp.js';
 import type { Datapath } from './datapath.js';
 import { parse, parseEthernet } from './parse.js';
 
@@ -196,6 +196,3 @@ export class Tracer {
     return -1;
   }
 }
-
-const hasPorts = (protocol: number): boolean =>
-  protocol === ipv4.PROTOCOL_TCP || protocol === ipv4.PROTOCOL_UDP || protocol === sctp.PROTOCOL;

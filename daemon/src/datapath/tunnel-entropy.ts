@@ -4,7 +4,7 @@ import * as ethernet from '../wire/ethernet.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import type { Datapath } from './datapath.js';
-import { hasPorts } from './flow-ports.js';
+import { hasPorts } from '../wire/ip-protocol.js';
 
 /** Source ports that say nothing but which way to take: the dynamic ones (RFC 6335 section 6), the last excluded. */
 const FIRST_PORT = 49_152;

@@ -4,8 +4,7 @@ import type { TraceEnd, TraceFilter } from '../datapath/tracer.js';
 import { addressWords } from '../tables/address-words.js';
 import { family } from '../wire/addr.js';
 import * as ethernet from '../wire/ethernet.js';
-
-const PROTOCOLS = ['tcp', 'udp', 'icmp', 'icmp6', 'sctp'];
+import { IP_PROTOCOL_NAMES } from '../wire/ip-protocol.js';
 
 /**
  * Reads which packets to trace: conditions of `flow --match`, joined by `&`, and besides them
@@ -28,7 +27,7 @@ export function parseLiveMatch(text: string, vifOf: (name: string) => number): T
     if (word === 'arp') etherType = ethernet.TYPE_ARP;
     else if (word === 'vmi') vif = vifOf(name);
     else if (word === 'vif' || /^vif0\//.test(word)) vif = numberOfVif(word === 'vif' ? name : word);
-    else flowTokens.push(PROTOCOLS.includes(token) ? `proto ${token}` : token);
+    else flowTokens.push(IP_PROTOCOL_NAMES.some((name) => name === token) ? `proto ${token}` : token);
   }
   const match = flowTokens.length === 0 ? null : parseFlowMatch(flowTokens.join(' & '));
   const { protocol = null, vrf = null, endpoints = [] } = match ?? {};

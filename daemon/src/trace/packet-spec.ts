@@ -1,8 +1,7 @@
 import { RefusedError } from '../control/refused.js';
 import { family } from '../wire/addr.js';
 import * as dhcp from '../wire/dhcp.js';
-import * as ipv4 from '../wire/ipv4.js';
-import * as sctp from '../wire/sctp.js';
+import { hasPorts, IP_PROTOCOL, IP_PROTOCOL_NAMES } from '../wire/ip-protocol.js';
 import * as tcp from '../wire/tcp.js';
 
 /** An address with a port; what is left out is the guest's own, or chosen. */
@@ -30,11 +29,6 @@ export type PacketSpec =
   | { readonly kind: 'announce'; readonly address: string | null }
   | { readonly kind: 'dhcp'; readonly type: number };
 
-const PORTS: Readonly<Partial<Record<string, number>>> = {
-  tcp: ipv4.PROTOCOL_TCP,
-  udp: ipv4.PROTOCOL_UDP,
-  sctp: sctp.PROTOCOL,
-};
 const TCP_FLAGS: Readonly<Partial<Record<string, number>>> = {
   syn: tcp.SYN,
   ack: tcp.ACK,
@@ -71,8 +65,8 @@ export function parsePacket(text: string): PacketSpec {
     .replaceAll(/-?>/g, ' > ')
     .split(/\s+/)
     .filter((word) => word !== '');
-  const protocol = PORTS[name];
-  if (protocol !== undefined) return parsePorts(protocol, rest);
+  const protocol = IP_PROTOCOL_NAMES.find((one) => one === name);
+  if (protocol !== undefined && hasPorts(IP_PROTOCOL[protocol])) return parsePorts(IP_PROTOCOL[protocol], rest);
   switch (name) {
     case 'icmp':
     case 'icmp6':
@@ -94,7 +88,7 @@ function parsePorts(protocol: number, words: readonly string[]): PacketSpec {
   const { source, destination, rest } = parseEnds(words);
   const names = rest.flatMap((word) => word.split(/[+-]/));
   const flags = names.map((name) => {
-    const flag = protocol === ipv4.PROTOCOL_TCP ? TCP_FLAGS[name] : undefined;
+    const flag = protocol === IP_PROTOCOL.tcp ? TCP_FLAGS[name] : undefined;
     if (flag === undefined) throw wrong(`'${name}' is not understood`);
     return flag;
   });

@@ -5,26 +5,14 @@ import * as dhcp from '../wire/dhcp.js';
 import * as ethernet from '../wire/ethernet.js';
 import * as icmp from '../wire/icmp.js';
 import * as icmpv6 from '../wire/icmpv6.js';
+import { hasPorts, ipProtocolTitle } from '../wire/ip-protocol.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import * as nd from '../wire/nd.js';
-import * as sctp from '../wire/sctp.js';
 import * as tcp from '../wire/tcp.js';
 import * as udp from '../wire/udp.js';
 import * as vlan from '../wire/vlan.js';
 
-const PROTOCOLS: Readonly<Partial<Record<number, string>>> = {
-  [ipv4.PROTOCOL_ICMP]: 'ICMP',
-  2: 'IGMP',
-  [ipv4.PROTOCOL_TCP]: 'TCP',
-  [ipv4.PROTOCOL_UDP]: 'UDP',
-  47: 'GRE',
-  50: 'ESP',
-  [ipv6.PROTOCOL_ICMPV6]: 'ICMPv6',
-  89: 'OSPF',
-  112: 'VRRP',
-  [sctp.PROTOCOL]: 'SCTP',
-};
 const ETHER_TYPES: Readonly<Partial<Record<number, string>>> = {
   [ethernet.TYPE_IPV4]: 'IPv4',
   [ethernet.TYPE_IPV6]: 'IPv6',
@@ -34,7 +22,7 @@ const TCP_FLAGS = ['fin', 'syn', 'rst', 'psh', 'ack', 'urg', 'ece', 'cwr'];
 const DHCP_TYPES = ['', 'discover', 'offer', 'request', 'decline', 'ack', 'nak', 'release', 'inform'];
 
 /** `TCP`; of a protocol without a name `protocol 99`. */
-export const protocolText = (protocol: number): string => PROTOCOLS[protocol] ?? `protocol ${protocol}`;
+export const protocolText = (protocol: number): string => ipProtocolTitle(protocol) ?? `protocol ${protocol}`;
 
 /** `IPv4`; of a type without a name its four digits. */
 export const etherTypeText = (type: number): string =>
@@ -100,8 +88,7 @@ function address({ b, l3At, version }: Layout, side: 'src' | 'dst'): string {
 }
 
 function portsOf({ b, protocol, l4At }: Layout): { source: number; destination: number } | null {
-  const has = protocol === ipv4.PROTOCOL_TCP || protocol === ipv4.PROTOCOL_UDP || protocol === sctp.PROTOCOL;
-  if (!has || l4At < 0 || l4At + 4 > b.length) return null;
+  if (!hasPorts(protocol) || l4At < 0 || l4At + 4 > b.length) return null;
   return { source: get16(b, l4At), destination: get16(b, l4At + 2) };
 }
 
