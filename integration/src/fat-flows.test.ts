@@ -10,16 +10,27 @@ import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import type { FlowDump, InetRouteDump } from '../../daemon/src/control/dumps.js';
 import type { Daemon } from './lab/daemon.js';
+import {
+  ANY,
+  ONE,
+  ROWS,
+  SERVER,
+  TWO,
+  expectedListing,
+  normalised,
+  tcp,
+  vifInfo,
+  type Pair,
+  type Place,
+  type Row,
+  type Side,
+} from './lab/flow-listing.js';
 import { Lab } from './lab/lab.js';
 import { LoginServer, type Login } from './lab/logins.js';
 import type { Namespace } from './lab/namespace.js';
 import { sleep, until } from './lab/process.js';
 import { inside, network, port, portOf, type Document, type Port } from './lab/topology.js';
 
-const ONE = '10.10.0.1';
-const TWO = '10.10.0.2';
-const SERVER = '8.8.8.8';
-const ANY = '0.0.0.0';
 /** Headers of a TCP segment with timestamps, Ethernet's included. */
 const HEADERS = 66;
 
@@ -68,51 +79,13 @@ async function mobile(t: ExecutionContext, config = ''): Promise<Mobile> {
   };
 }
 
-/** A listing without what is another in each run; blanks at the ends of lines, blank lines and `<=>` do not matter. */
-function normalised(text: string): string[] {
-  const lines = text
-    .replaceAll('<=>', '')
-    .replaceAll(/ +$/gm, '')
-    .replaceAll(/\n+/g, '\n')
-    .replaceAll(/Gen: \d+/g, 'Gen: #')
-    .replaceAll(/Stats:\d+\/\d+/g, 'Stats:#')
-    .replaceAll(/SPort \d{5},/g, 'SPort #,')
-    .replaceAll(/^[ \d]{22}(?=\S+:\d+ {2,}\S)/gm, INDICES)
-    .split('\n');
-  const first = lines.findIndex((line) => line.startsWith('Listing flows'));
-  const title = lines.findIndex((line) => line.startsWith('-----'));
-  const entries: string[] = [];
-  for (let at = title + 1; at < lines.length - 1; at += 4) entries.push(lines.slice(at, at + 4).join('\n'));
-  return [...lines.slice(first, title + 1), ...entries.sort()];
-}
+const placeOf = ({ port: { vif }, nexthops, serverVif }: Mobile): Place => {
+  const side = (nexthop: number, id: number): Side => ({ key: nexthop, source: nexthop, info: vifInfo(id) });
+  return { vrf: vif.vrf, client: side(nexthops.client, vif.id), server: side(nexthops.server, serverVif) };
+};
 
-const INDICES = '#'.repeat(22);
-
-/** An address and port on each side, the client's first. A port of 0 is one that does not matter. */
-type Pair = readonly [client: string, server: string, letters: string];
-
-/** What a listing of pairs looks like, normalised. */
-function expected(of: Mobile, match: string, pairs: readonly Pair[]): string[] {
-  const { vrf, id } = of.port.vif;
-  const { client, server } = of.nexthops;
-  const entry = (source: string, destination: string, letters: string, nh: number, vif: number): string =>
-    [
-      `${INDICES}${source.padEnd(46)}      6 (${vrf})`,
-      `${' '.repeat(25)}${destination}`,
-      `(Gen: #, K(nh):${nh}, Action:F, Flags:, TCP:${letters}, QOS:-1, S(nh):${nh},  Stats:#,`,
-      ` SPort #, TTL 0, Sinfo ${vif}.0.0.0)`,
-    ].join('\n');
-  const entries = pairs.flatMap(([a, b, letters]) => [
-    entry(a, b, letters, client, id),
-    entry(b, a, letters, server, of.serverVif),
-  ]);
-  return [
-    `Listing flows matching ([${match}]:*, VRF ${vrf})`,
-    '    Index                Source:Port/Destination:Port                      Proto(V)',
-    '-'.repeat(83),
-    ...entries.sort(),
-  ];
-}
+const expected = (of: Mobile, match: string, pairs: readonly Pair[]): string[] =>
+  expectedListing(placeOf(of), match, pairs);
 
 const listing = (of: Mobile, match: string): Promise<string> =>
   of.daemon.run('flow', ['--match', `${match} & vrf ${of.port.vif.vrf}`]);
@@ -148,30 +121,6 @@ const EXCLUDED = `
             \tfe80::
 
 `;
-
-interface Row {
-  readonly rule: string;
-  readonly fatFlows: readonly Document[];
-  /** What `vif` says. */
-  readonly vif: string;
-  /** What to list, and the pair ssh has; null: it has its own. */
-  readonly match: string;
-  readonly ssh: readonly [string, string] | null;
-  /** Whether telnet is in the same pair; otherwise it has its own. */
-  readonly together: boolean;
-}
-
-const tcp = (on: number, ignoreAddress: string): Document[] => [{ protocol: 'tcp', port: on, ignoreAddress }];
-// prettier-ignore
-const ROWS: readonly Row[] = [
-  { rule: 'none', fatFlows: [], vif: '', match: ONE, ssh: null, together: false },
-  { rule: 'tcp 0 none', fatFlows: tcp(0, 'none'), vif: '6:*', match: ONE, ssh: [`${ONE}:0`, `${SERVER}:0`], together: true },
-  { rule: 'tcp 22 none', fatFlows: tcp(22, 'none'), vif: '6:22 ', match: ONE, ssh: [`${ONE}:0`, `${SERVER}:22`], together: false },
-  { rule: 'tcp 0 source', fatFlows: tcp(0, 'source'), vif: '6:* - Sip', match: SERVER, ssh: [`${ANY}:0`, `${SERVER}:0`], together: true },
-  { rule: 'tcp 22 source', fatFlows: tcp(22, 'source'), vif: '6:22  - Sip', match: SERVER, ssh: [`${ANY}:0`, `${SERVER}:22`], together: false },
-  { rule: 'tcp 0 destination', fatFlows: tcp(0, 'destination'), vif: '6:* - Dip', match: ONE, ssh: [`${ONE}:0`, `${ANY}:0`], together: true },
-  { rule: 'tcp 22 destination', fatFlows: tcp(22, 'destination'), vif: '6:22  - Dip', match: ONE, ssh: [`${ONE}:0`, `${ANY}:22`], together: false },
-];
 
 /** The pairs a listing has to show while ssh and telnet are logged in. */
 async function pairsOf(of: Mobile, { ssh, together }: Row): Promise<Pair[]> {

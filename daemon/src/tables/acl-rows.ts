@@ -1,8 +1,3 @@
-import { finish } from './hash.js';
-
-/** Odd, so that neighbouring numbers fall far apart. */
-const SPREAD = 0x9e3779b1;
-
 /**
  * Rows of bits, one bit a rule: which rules a value of one field lets through. Rows that are equal are kept once, whichever field
  * they belong to. A row is made by changing the one before, so that a sweep over the values costs a copy and a few bits a row.
@@ -32,7 +27,7 @@ export class RowStore {
   change(rule: number, lets: boolean): void {
     if (this.has(rule) === lets) return;
     this.#current[rule >>> 5] ^= 1 << (rule & 31);
-    this.#hash ^= finish(Math.imul(rule + 1, SPREAD));
+    this.#hash ^= mixed(rule + 1);
   }
 
   /** Keeps the current row; returns its name. */
@@ -61,6 +56,14 @@ export class RowStore {
     for (let w = 0; w < this.words; w++) if (this.bits[at + w] !== this.#current[w]) return false;
     return true;
   }
+}
+
+/** Spreads a number over 32 bits (the end of MurmurHash3). */
+function mixed(n: number): number {
+  let h = Math.imul(n, 0x9e3779b1);
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return h ^ (h >>> 16);
 }
 
 /** What a rule lets through of a field that is a number below 2^32: from `first` to `last`, both included. */

@@ -161,20 +161,21 @@ function atEdges(list: readonly AclRuleRecord[], asked: Asked): Asked[] {
 }
 
 test('a compiled list decides as one read rule by rule', (t) => {
-  const decides = fc.property(
-    fc.array(rules, { maxLength: 70 }),
-    fc.array(questions, { minLength: 1, maxLength: 10 }),
-    (list, asked) => {
-      const compiled = acl(list);
-      for (const one of asked.flatMap((a, i) => (i === 0 ? [a, ...atEdges(list, a)] : [a]))) {
-        const expected = firstMatch(list, one);
-        t.deepEqual({ one, rule: ask(compiled, one) }, { one, rule: expected });
-      }
-    },
+  fc.assert(
+    fc.property(
+      fc.array(rules, { maxLength: 70 }),
+      fc.array(questions, { minLength: 1, maxLength: 10 }),
+      (list, asked) => {
+        const compiled = acl(list);
+        for (const one of asked.flatMap((a, i) => (i === 0 ? [a, ...atEdges(list, a)] : [a]))) {
+          const expected = firstMatch(list, one);
+          if (ask(compiled, one) !== expected) t.deepEqual({ one, rule: ask(compiled, one) }, { one, rule: expected });
+        }
+      },
+    ),
+    { numRuns: 300 },
   );
-  t.notThrows(() => {
-    fc.assert(decides, { numRuns: 300 });
-  });
+  t.pass();
 });
 
 test('what no rule lets through is for `otherwise` to say', (t) => {

@@ -1,5 +1,3 @@
-import { finish, mix } from './hash.js';
-
 /**
  * The flow table: every session is a pair of entries, one for each direction, which name each other. It lies in a file that is
  * mapped by all threads: the datapath's worker alone writes entries, everybody reads. Sizes and indices are those operators know
@@ -454,7 +452,9 @@ export class FlowTable {
       h = mix(mix(mix(h, key[4]), key[5]), key[6]);
       h = mix(mix(mix(h, key[8]), key[9]), key[10]);
     }
-    return finish(h) & this.#bucketMask;
+    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+    return (h ^ (h >>> 16)) & this.#bucketMask;
   }
 
   #choose(bucket: number): number {
@@ -494,3 +494,10 @@ export class FlowTable {
 
 const rotated = (word: number, bits: number): number => (word << bits) | (word >>> (32 - bits));
 const blocksOf = (size: number): number => Math.ceil(size / (1 << BLOCK_BITS));
+
+function mix(h: number, word: number): number {
+  let k = Math.imul(word, 0xcc9e2d51);
+  k = Math.imul((k << 15) | (k >>> 17), 0x1b873593);
+  h ^= k;
+  return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
+}

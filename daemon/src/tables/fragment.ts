@@ -1,4 +1,3 @@
-import { finish, mix } from './hash.js';
 import { Places } from './places.js';
 
 /**
@@ -150,10 +149,16 @@ export class FragmentTable {
     this.#places.give(entry);
   }
 
-  /** Bucket of the key at `at`. */
+  /** Bucket of the key at `at`: multiply and mix, as in MurmurHash3's 32-bit form. */
   #bucket(keys: Int32Array, at: number): number {
     let h = this.#seed;
-    for (let w = 0; w < KEY_WORDS; w++) h = mix(h, keys[at + w]);
-    return finish(h) & (this.#heads.length - 1);
+    for (let w = 0; w < KEY_WORDS; w++) {
+      const k = Math.imul(keys[at + w], 0xcc9e2d51);
+      h ^= Math.imul((k << 15) | (k >>> 17), 0x1b873593);
+      h = (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
+    }
+    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+    return (h ^ (h >>> 16)) & (this.#heads.length - 1);
   }
 }

@@ -1,12 +1,13 @@
 import type { ExecutionContext } from 'ava';
 import type { Capture } from './capture.js';
-import type { Daemon} from './daemon.js';
+import type { Daemon } from './daemon.js';
 import { yaml } from './daemon.js';
 import { Lab } from './lab.js';
 import type { Namespace } from './namespace.js';
-import { run, until } from './process.js';
+import { until } from './process.js';
 import { SharedRedis } from './shared-redis.js';
 import { type Document, inside, port } from './topology.js';
+import { REDIS_ADDRESS, underlay, type UnderlayHost, type UnderlayOptions } from './underlay.js';
 
 /**
  * Several hosts, each with its vrouterd, on an underlay of their own, and one Redis they share:
@@ -20,21 +21,17 @@ import { type Document, inside, port } from './topology.js';
  *
  * Tunnels and Redis have networks of their own, so that each can be cut alone. Guests are namespaces called `HOST-NAME`.
  */
-export interface ClusterOptions {
-  /** How many hosts; 2 unless given. */
-  readonly hosts?: number;
+export interface ClusterOptions extends UnderlayOptions {
   /** What hosts can wrap packets in, in order of preference; the daemon's default unless given. */
   readonly encapsulations?: readonly string[];
   /** Lines of YAML for every daemon's configuration, or for that of host number `n` (from 1). */
   readonly config?: string | ((n: number) => string);
   /** Whether tunnels end at IPv6 addresses. */
   readonly ipv6?: boolean;
-  /** MTU of the underlay; 1500 unless given. */
-  readonly mtu?: number;
-  /** Whether interfaces of the underlay leave segmentation and checksums to nobody, for captures that show what a wire would. */
-  readonly offloads?: boolean;
   /** YAML of the daemons' `redis`, for a shared store made by the test. */
   readonly redis?: (n: number) => string;
+  /** Words in front of the daemons' command. */
+  readonly command?: readonly string[];
 }
 
 /** A vrouterd of a cluster, and what its host consists of. */
@@ -71,12 +68,9 @@ export class Cluster {
 
   /** Builds a cluster in a lab; the lab's end is its end. */
   static async open(lab: Lab, options: ClusterOptions = {}): Promise<Cluster> {
-    const fabric = await lab.namespace('fabric');
-    const bridges = [...bridge('br-fabric', options.mtu ?? 1500), ...bridge('br-mgmt', 1500)];
-    await batch(fabric, [...bridges, 'address add 192.168.200.1/24 dev br-mgmt']);
-    const redis = await SharedRedis.start(fabric, '192.168.200.1');
-    const numbers = Array.from({ length: options.hosts ?? 2 }, (_, i) => i + 1);
-    const hosts = await Promise.all(numbers.map((n) => startHost(lab, fabric, redis, n, options)));
+    const { fabric, hosts: namespaces } = await underlay(lab, options);
+    const redis = await SharedRedis.start(fabric, REDIS_ADDRESS);
+    const hosts = await Promise.all(namespaces.map((host, i) => startHost(lab, host, i + 1, redis, options)));
     return new Cluster(lab, fabric, redis, hosts);
   }
 
@@ -139,28 +133,12 @@ async function configuration({ daemon }: Host): Promise<string> {
 
 async function startHost(
   lab: Lab,
-  fabric: Namespace,
-  redis: SharedRedis,
+  { name, namespace, ipv4, ipv6 }: UnderlayHost,
   n: number,
+  redis: SharedRedis,
   options: ClusterOptions,
 ): Promise<Host> {
-  const name = `h${n}`;
-  const namespace = await lab.namespace(name);
-  const mtu = options.mtu ?? 1500;
-  const address = options.ipv6 === true ? `fd00:100::${10 + n}` : `192.168.100.${10 + n}`;
-  const lines = [
-    ...cable(fabric, name, 'fabric0', mtu),
-    ...cable(fabric, `${name}m`, 'mgmt', 1500),
-    `address add 192.168.100.${10 + n}/24 dev fabric0`,
-    `address add fd00:100::${10 + n}/64 dev fabric0 nodad`,
-    `address add 192.168.200.${10 + n}/24 dev mgmt`,
-  ];
-  await batch(namespace, lines);
-  await batch(fabric, [`link set ${name} master br-fabric up`, `link set ${name}m master br-mgmt up`]);
-  if (options.offloads === false) {
-    await namespace.run('ethtool -K fabric0 tx off tso off gso off gro off rx off');
-    await fabric.run(`ethtool -K ${name} tx off tso off gso off gro off rx off`);
-  }
+  const address = options.ipv6 === true ? ipv6 : ipv4;
   const encapsulations = options.encapsulations ? `, encapsulations: [${options.encapsulations.join(', ')}]` : '';
   const config = typeof options.config === 'function' ? options.config(n) : options.config;
   const store = options.redis?.(n) ?? redis.url;
@@ -169,22 +147,7 @@ async function startHost(
     namespace,
     tunnel: `{ address: '${address}'${encapsulations} }`,
     config: [`redis: ${store}`, ...(config === undefined ? [] : [config])].join('\n'),
+    ...(options.command ? { prefix: options.command } : {}),
   });
   return { name, address, daemon, namespace };
 }
-
-/** One `ip` process for many lines. */
-async function batch(namespace: Namespace, lines: readonly string[]): Promise<void> {
-  await run(['ip', '-n', namespace.name, '-batch', '-'], { input: lines.join('\n') + '\n' });
-}
-
-const bridge = (name: string, mtu: number): readonly string[] => [
-  `link add ${name} type bridge stp_state 0 mcast_snooping 0`,
-  `link set ${name} mtu ${mtu} up`,
-];
-
-/** A pair of veths from `inner` in a host's namespace to `outer` beside the bridges. */
-const cable = (fabric: Namespace, outer: string, inner: string, mtu: number): readonly string[] => [
-  `link add ${inner} mtu ${mtu} type veth peer name ${outer} mtu ${mtu} netns ${fabric.name}`,
-  `link set ${inner} up`,
-];

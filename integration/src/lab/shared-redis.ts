@@ -22,7 +22,7 @@ export class SharedRedis {
     port = 6379,
     settings: Readonly<Record<string, string>> = {},
   ): Promise<SharedRedis> {
-    const directory = join(namespace.lab.directory, `redis-${port}`);
+    const directory = join(namespace.lab.directory, `redis-${namespace.name}-${port}`);
     await mkdir(directory, { recursive: true });
     const redis = new SharedRedis(namespace, address, port, directory, settings);
     await redis.start();

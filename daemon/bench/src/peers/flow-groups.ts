@@ -24,7 +24,7 @@ export interface FlowDurations {
 export type FlowValues = Readonly<Record<string, number | undefined>>;
 
 /** One line of a table, measured in each round. */
-interface FlowRow {
+export interface FlowRow {
   readonly title: string;
   readonly run: (durations: FlowDurations) => Promise<FlowValues>;
 }
