@@ -17,6 +17,7 @@ import { assignAddresses, assignNetworkIds, touchedInterfaces, type Books } from
 import { key, type Draft, type DraftObject } from './draft.js';
 import { checkFatFlows } from './fat-flow-conflicts.js';
 import { addressPlan, planOf } from './ipam.js';
+import { checkRuleCounts } from './rule-count.js';
 import { checkUniqueness } from './uniqueness.js';
 
 /** A change ready to be committed. */
@@ -39,6 +40,7 @@ interface Step {
 export function planChange(draft: Draft, present: Pick<StateStore, 'get'>, books: Books): ChangePlan {
   checkUniqueness(draft, deviceAndMac);
   checkFatFlows(draft);
+  checkRuleCounts(draft);
   const steps = stepsOf(draft, books);
   const changed = steps.filter(({ object, before }) => !isSame(object, before));
 

@@ -219,6 +219,25 @@ test('a policy or group that is not there is refused, and one in use is not dele
   t.is((await operator.remove([group('web')])).length, 1);
 });
 
+test('more rules than an access list can have are refused', async (t) => {
+  const { apply, refusal } = setUp();
+  const rules = (count: number, direction: string): object[] =>
+    Array.from({ length: count }, () => ({ action: 'pass', protocol: 'tcp', direction, source: {}, destination: {} }));
+  const [many, more] = [{ rules: rules(32_767, '<>') }, { rules: rules(2, '>') }];
+  const blue = (...policies: string[]) => network('blue', { subnets: [{ prefix: '5.5.5.0/24' }], policies });
+  await apply(policy('many', many), policy('more', more), blue('many'));
+  t.is(
+    await refusal(blue('many', 'more')),
+    'VirtualNetwork/blue: spec.policies: have 65536 rules together, a rule for both directions counting twice; 65535 are possible, join some',
+  );
+  const ingress = Array.from({ length: 65_536 }, () => ({ protocol: 'tcp' }));
+  await apply(group('web', { ingress }));
+  t.is(
+    await refusal(port('vm1', { securityGroups: ['web'] })),
+    'VirtualMachineInterface/vm1: spec.securityGroups: have 65536 rules together, a rule for both directions counting twice; 65535 are possible, join some',
+  );
+});
+
 test('an interface and its network that fold the same sessions in two ways are refused', async (t) => {
   const { apply, refusal } = setUp();
   const ssh = { protocol: 'tcp', port: 22, ignoreAddress: 'source' };
