@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, watch } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -22,6 +22,7 @@ import { EmbeddedRedis } from './control/embedded-redis.js';
 import type { RedisSettings } from './control/redis-connection.js';
 import { defaultMac } from './control/names.js';
 import type { DatapathOptions } from './datapath/datapath.js';
+import { type Probe, RedisHosts } from './control/redis-hosts.js';
 import { RedisStore } from './control/redis-store.js';
 import { FlowDuties } from './flow-duties.js';
 import type { FrameRing } from './packet/frame-ring.js';
@@ -43,6 +44,8 @@ const AUDIT = '*/10 * * * * *';
 /** A namespace's file appears before the namespace is mounted on it: looks after a change there, ms. */
 const NAMESPACE_LOOKS_MS = [30, 300, 1500];
 const DEFAULT_UNDERLAY_MTU = 1500;
+/** Nobody answers: a host without a lease is gone. */
+const SILENT: Probe = { ask: () => Promise.resolve(null) };
 const IDS = {
   vif: { first: VIF_ID.firstVirtual, end: MAX_VIFS },
   vrf: { first: 1, end: MAX_VRFS },
@@ -85,7 +88,8 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   const startedAt = Date.now();
   takeStateDir(config.stateDir, undo);
   const redis = await startRedis(config, log, undo);
-  const store = await startStore(config, redis, version, log, undo);
+  const store = await startStore(config, redis, log, undo);
+  await startHosts(config, redis, version, log, undo);
   const { tables, counters, flows, host, ports, realiser, duties } = startForwarding(config, redis, log, undo);
   store.watch((change) => {
     realiser.onChange(change);
@@ -239,19 +243,27 @@ async function startRedis({ redis, stateDir }: Config, log: Logger, undo: Undo):
   return { url: server.url };
 }
 
-async function startStore(
+async function startStore(config: Config, redis: RedisSettings, log: Logger, undo: Undo): Promise<RedisStore> {
+  const store = new RedisStore({ redis, prefix: config.redisPrefix, log });
+  await store.start();
+  undo.push(() => store.stop());
+  return store;
+}
+
+/** Takes this host's place among the hosts of the cluster, and follows the others. */
+async function startHosts(
   config: Config,
   redis: RedisSettings,
   version: string,
   log: Logger,
   undo: Undo,
-): Promise<RedisStore> {
+): Promise<RedisHosts> {
   const { address, encapsulations } = config.tunnel;
-  const lease = { name: config.host, tunnelAddress: address, encapsulations, version, incarnation: String(Date.now()) };
-  const store = new RedisStore({ redis, prefix: config.redisPrefix, lease, log });
-  await store.start();
-  undo.push(() => store.stop());
-  return store;
+  const lease = { name: config.host, tunnelAddress: address, encapsulations, version, incarnation: randomUUID() };
+  const hosts = new RedisHosts({ redis, prefix: config.redisPrefix, lease, probe: SILENT, log });
+  await hosts.start();
+  undo.push(() => hosts.stop());
+  return hosts;
 }
 
 /** Counters and flows lie beside the socket, on a file system in memory, so that they survive the process but not the machine. */

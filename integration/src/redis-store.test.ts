@@ -34,21 +34,14 @@ async function redisServer(t: ExecutionContext): Promise<{ server: EmbeddedRedis
   return { server, commands };
 }
 
-function newStore(t: ExecutionContext, url: string, host = 'h1'): RedisStore {
-  const lease = {
-    name: host,
-    tunnelAddress: '192.0.2.1',
-    encapsulations: ['MPLSoUDP'],
-    version: '1',
-    incarnation: 'i1',
-  };
-  const store = new RedisStore({ redis: { url }, prefix: 'vrouter:', lease, log });
+function newStore(t: ExecutionContext, url: string): RedisStore {
+  const store = new RedisStore({ redis: { url }, prefix: 'vrouter:', log });
   t.teardown(() => store.stop());
   return store;
 }
 
-async function startedStore(t: ExecutionContext, url: string, host?: string): Promise<RedisStore> {
-  const store = newStore(t, url, host);
+async function startedStore(t: ExecutionContext, url: string): Promise<RedisStore> {
+  const store = newStore(t, url);
   await store.start();
   return store;
 }
@@ -109,7 +102,7 @@ function heard(store: RedisStore): string[] {
 test('a commit is seen by the one who made it at once, and by others in order', async (t) => {
   const { server, commands } = await redisServer(t);
   const a = await startedStore(t, server.url);
-  const b = await startedStore(t, server.url, 'h2');
+  const b = await startedStore(t, server.url);
   const news = heard(b);
 
   t.deepEqual(await a.commit(change(a, { writes: [network('blue', 1, 1400), network('red', 1, 1400)] })), {
@@ -136,7 +129,7 @@ test('those who watch hear first of what is there, then of changes', async (t) =
   const { server } = await redisServer(t);
   const a = await startedStore(t, server.url);
   await a.commit(change(a, { writes: [network('blue', 1, 1400)] }));
-  const b = newStore(t, server.url, 'h2');
+  const b = newStore(t, server.url);
   const early = heard(b);
   await b.start();
   t.deepEqual(early, ['set d:p:blue 1400']);
@@ -146,7 +139,7 @@ test('those who watch hear first of what is there, then of changes', async (t) =
 test('a change worked out from an old state conflicts, and nothing of it is written', async (t) => {
   const { server, commands } = await redisServer(t);
   const a = await startedStore(t, server.url);
-  const b = await startedStore(t, server.url, 'h2');
+  const b = await startedStore(t, server.url);
   const old = change(b, { writes: [network('red', 1, 1400)], reserve: [{ book: BOOK, entry: '5.5.5.3', owner: 'x' }] });
   await a.commit(change(a, { writes: [network('blue', 1, 1400)] }));
 
@@ -217,7 +210,7 @@ test('another epoch leads to the difference with the new content', async (t) => 
 
   // The store is emptied; another daemon finds it so and begins anew.
   await commands.flushall();
-  const b = await startedStore(t, server.url, 'h2');
+  const b = await startedStore(t, server.url);
   await b.commit(change(b, { writes: [network('blue', 1, 1400)] }));
   await until(() => a.epoch === b.epoch);
   t.not(a.epoch, before);
@@ -285,8 +278,7 @@ test('a server that does not let us in is told at the start', async (t) => {
 
   process.env['VROUTERD_TEST_PASSWORD'] = 'secret';
   const redis = { url: server.url, password: { env: 'VROUTERD_TEST_PASSWORD' } };
-  const lease = { name: 'h1', tunnelAddress: null, encapsulations: [], version: '1', incarnation: 'i1' };
-  const store = new RedisStore({ redis, prefix: 'vrouter:', lease, log });
+  const store = new RedisStore({ redis, prefix: 'vrouter:', log });
   t.teardown(() => store.stop());
   await store.start();
   t.true(store.connected);
@@ -308,17 +300,9 @@ test('a store that is not there yet is waited for', async (t) => {
   t.true(store.connected);
 });
 
-test('a host holds its lease while it follows the store', async (t) => {
-  const { server, commands } = await redisServer(t);
-  await startedStore(t, server.url, 'h7');
-  t.like(JSON.parse((await commands.get('vrouter:host:h7:lease')) ?? ''), { name: 'h7', tunnelAddress: '192.0.2.1' });
-  const left = await commands.pttl('vrouter:host:h7:lease');
-  t.true(left > 0 && left <= 10_000);
-});
-
 test('operators of several hosts apply at once, and no address is given twice', async (t) => {
   const { server } = await redisServer(t);
-  const stores = await Promise.all(['h1', 'h2', 'h3'].map((host) => startedStore(t, server.url, host)));
+  const stores = await Promise.all([1, 2, 3].map(() => startedStore(t, server.url)));
   const operators = stores.map(
     (store, i) => new Operator({ store, host: `h${i + 1}`, deviceProblem: () => undefined }),
   );

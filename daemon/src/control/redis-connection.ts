@@ -6,7 +6,7 @@ import * as z from 'zod';
 type ConnectOptions = Omit<RedisOptions, 'replyMapping'>;
 
 /** Longest wait for a connection and for an answer, ms. A commit with a slow disk behind it takes its time. */
-const TIMEOUT_MS = { connect: 3_000, command: 15_000 } as const;
+const TIMEOUT_MS = { connect: 2_000, command: 15_000 } as const;
 const SENTINEL_PORT = 26379;
 
 /** A word that may be kept outside the configuration file. */

@@ -1,48 +1,26 @@
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { ChainableCommander, Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { COMMIT_SCRIPT, commitArguments, storedObject, type CommitReply } from './commit-script.js';
 import { ObjectCache, setOf } from './object-cache.js';
-import { openRedis, redisText, type RedisSettings } from './redis-connection.js';
+import { redisText, type RedisSettings } from './redis-connection.js';
+import { checkLayout } from './redis-layout.js';
+import { compareIds, firstId, inOneStep } from './redis-replies.js';
+import { type Link, RedisSessions } from './redis-session.js';
 import { RefusedError } from './refused.js';
 import { KINDS, type Kind, type ObjectRef } from './schema.js';
 import type { CommitResult, ConfigChange, StateStore, StoredObject, Transaction } from './store.js';
 
-/** Version of the key layout. */
-const SCHEMA = '1';
-/** Lease of a host: how long it lasts and how often it is renewed, ms. */
-const LEASE_MS = { lasts: 10_000, renew: 3_000 } as const;
 /** One read of the log: most entries, and the longest wait for the first, after which the store is looked at anyway. */
 const FOLLOW = { count: 1_000, blockMs: 5_000 } as const;
-/** Pause before the next attempt to connect, ms; doubles up to `most`. */
-const RETRY_MS = { first: 50, most: 2_000 } as const;
 /** Longest wait for the copy after a commit, ms. */
 const CATCH_UP_MS = 5_000;
-
-/** What a host says of itself while it lives. `incarnation` is another one each time its daemon starts. */
-interface HostLease {
-  readonly name: string;
-  readonly tunnelAddress: string | null;
-  readonly encapsulations: readonly string[];
-  readonly version: string;
-  readonly incarnation: string;
-}
 
 export interface RedisStoreOptions {
   readonly redis: RedisSettings;
   /** Begins every key; hosts that share it are one cluster. */
   readonly prefix: string;
-  readonly lease: HostLease;
   readonly log: Pick<Logger, 'info' | 'warn'>;
-}
-
-/** Both connections of one session: a blocking read occupies one of its own. */
-interface Link {
-  readonly commands: Redis;
-  readonly reader: Redis;
-  readonly close: () => void;
 }
 
 /**
@@ -55,25 +33,26 @@ interface Link {
 export class RedisStore implements StateStore {
   readonly #options: RedisStoreOptions;
   readonly #cache = new ObjectCache();
-  readonly #stopping = new AbortController();
+  readonly #sessions: RedisSessions;
   #epoch = '';
   #position = '0-0';
-  /** Undefined while the store is away. */
-  #link: Link | undefined;
-  #running: Promise<void> = Promise.resolve();
   /** Those who wait for the copy to move on. */
   #waiting: (() => void)[] = [];
-  /** Whether the log already says that the store is away. */
-  #complained = false;
-  /** Of `start`, until the first load. */
-  #started: { resolve: () => void; reject: (error: unknown) => void } | undefined;
 
   constructor(options: RedisStoreOptions) {
     this.#options = options;
+    this.#sessions = new RedisSessions({
+      redis: options.redis,
+      log: options.log,
+      body: (link, ready) => this.#session(link, ready),
+      onEnd: () => {
+        this.#wake();
+      },
+    });
   }
 
   get connected(): boolean {
-    return this.#link !== undefined;
+    return this.#sessions.link !== undefined;
   }
 
   get epoch(): string {
@@ -96,18 +75,12 @@ export class RedisStore implements StateStore {
     this.#cache.watch(onChange);
   }
 
-  async start(): Promise<void> {
-    const started = new Promise<void>((resolve, reject) => {
-      this.#started = { resolve, reject };
-    });
-    this.#running = this.#run();
-    await started;
+  start(): Promise<void> {
+    return this.#sessions.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    this.#link?.close();
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#sessions.stop();
   }
 
   async reservations(book: string): Promise<ReadonlyMap<string, string>> {
@@ -133,75 +106,27 @@ export class RedisStore implements StateStore {
     if (outcome === 'epoch' || outcome === 'revision') {
       // The copy is wrong in a way its log does not tell: start over.
       link.close();
-      await this.#until(() => this.#link !== undefined && this.#link !== link);
+      await this.#until(() => this.connected && this.#sessions.link !== link);
     } else {
-      await this.#until(() => this.#link !== link || compareIds(this.#position, end) >= 0);
+      await this.#until(() => this.#sessions.link !== link || compareIds(this.#position, end) >= 0);
     }
     if (outcome === 'committed') return { committed: true };
     return { committed: false, conflict: outcome === 'epoch' ? 'moved' : outcome, about };
   }
 
-  async #run(): Promise<void> {
-    let pauseMs: number = RETRY_MS.first;
-    while (!this.#stopped()) {
-      try {
-        await this.#session(() => {
-          pauseMs = RETRY_MS.first;
-          this.#complained = false;
-        });
-      } catch (error) {
-        if (this.#started !== undefined && isFinal(error)) {
-          this.#started.reject(this.#turnedDown(error));
-          return;
-        }
-        if (!this.#complained && !this.#stopped()) {
-          this.#options.log.warn({ err: error, store: this.#address }, 'the shared store is not reachable');
-          this.#complained = true;
-        }
+  async #session(link: Link, ready: () => void): Promise<void> {
+    while (!this.#sessions.stopped) {
+      await this.#load(link.commands);
+      if (!this.connected) {
+        ready();
+        this.#options.log.info({ store: this.#address, epoch: this.#epoch }, 'following the shared store');
       }
-      await sleep(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
-      pauseMs = Math.min(2 * pauseMs, RETRY_MS.most);
-    }
-    this.#started?.resolve();
-  }
-
-  /** From the first connection to the loss of one of the two. Always throws, except when stopped. */
-  async #session(onLoaded: () => void): Promise<void> {
-    const commands = await openRedis(this.#options.redis);
-    const reader = await openRedis(this.#options.redis).catch((error: unknown) => {
-      commands.disconnect();
-      throw error;
-    });
-    const close = (): void => {
-      commands.disconnect();
-      reader.disconnect();
-    };
-    commands.once('close', close);
-    reader.once('close', close);
-    let renewal: NodeJS.Timeout | undefined;
-    try {
-      while (!this.#stopped()) {
-        await this.#load(commands);
-        if (this.#link === undefined) {
-          this.#link = { commands, reader, close };
-          renewal = await this.#holdLease(commands);
-          this.#options.log.info({ store: this.#address, epoch: this.#epoch }, 'following the shared store');
-          onLoaded();
-        }
-        this.#started?.resolve();
-        this.#started = undefined;
-        await this.#follow(this.#link);
-      }
-    } finally {
-      clearInterval(renewal);
-      this.#link = undefined;
-      close();
-      this.#wake();
+      await this.#follow(link);
     }
   }
 
   async #load(commands: Redis): Promise<void> {
-    await this.#checkSchema(commands);
+    await checkLayout(commands, this.#options.prefix, this.#address);
     const [epoch, newest, ...hashes] = await inOneStep(
       KINDS.reduce(
         (multi, kind) => multi.hgetall(this.#key(`config:${kind}`)),
@@ -213,21 +138,6 @@ export class RedisStore implements StateStore {
     this.#cache.replaceAll(objects);
     this.#position = firstId(newest) ?? '0-0';
     this.#wake();
-  }
-
-  /** Leaves a store that is empty with our layout and an epoch of its own. */
-  async #checkSchema(commands: Redis): Promise<void> {
-    const found = await commands.get(this.#key('schema'));
-    if (found === null) {
-      await commands.set(this.#key('schema'), SCHEMA, 'NX');
-      await commands.set(this.#key('epoch'), randomUUID(), 'NX');
-    } else if (found !== SCHEMA) {
-      throw new RefusedError(
-        'layout',
-        `the shared store at ${this.#address} has layout ${found}, this version knows layout ${SCHEMA}; ` +
-          'use the version that wrote it, or another redisPrefix',
-      );
-    }
   }
 
   /** In the order of their names, as a hash has none: numbers given in turn then come out the same everywhere. */
@@ -288,19 +198,6 @@ export class RedisStore implements StateStore {
     return compareIds(oldest, this.#position) <= 0 && compareIds(newest, this.#position) >= 0;
   }
 
-  async #holdLease(commands: Redis): Promise<NodeJS.Timeout> {
-    const { lease, log } = this.#options;
-    const renew = async (): Promise<void> => {
-      await commands.set(this.#key(`host:${lease.name}:lease`), JSON.stringify(lease), 'PX', LEASE_MS.lasts);
-    };
-    await renew();
-    return setInterval(() => {
-      renew().catch((error: unknown) => {
-        log.warn({ err: error }, 'the lease of this host could not be renewed');
-      });
-    }, LEASE_MS.renew);
-  }
-
   /** Waits until the copy has moved so far that `condition` holds, but not for ever. */
   async #until(condition: () => boolean): Promise<void> {
     const deadline = AbortSignal.timeout(CATCH_UP_MS);
@@ -308,10 +205,6 @@ export class RedisStore implements StateStore {
     while (!condition() && !deadline.aborted) {
       await Promise.race([late, new Promise<void>((resolve) => this.#waiting.push(resolve))]);
     }
-  }
-
-  #stopped(): boolean {
-    return this.#stopping.signal.aborted;
   }
 
   #wake(): void {
@@ -331,20 +224,14 @@ export class RedisStore implements StateStore {
   }
 
   #need(): Link {
-    if (this.#link === undefined) throw this.#unavailable(undefined);
-    return this.#link;
+    const { link } = this.#sessions;
+    if (link === undefined) throw this.#unavailable(undefined);
+    return link;
   }
 
   #unavailable(cause: unknown): RefusedError {
     const message = `the shared store at ${this.#address} is not reachable; configuration cannot change until it is back`;
     return new RefusedError('unavailable', message, undefined, { cause });
-  }
-
-  #turnedDown(error: unknown): unknown {
-    if (error instanceof RefusedError) return error;
-    const reason = error instanceof Error ? error.message : String(error);
-    const message = `the shared store at ${this.#address} turned us down: ${reason}; check its username and password`;
-    return new RefusedError('unavailable', message, undefined, { cause: error });
   }
 }
 
@@ -359,31 +246,4 @@ interface LogEntry {
 function logEntry(id: string, fields: readonly string[]): LogEntry {
   const field = (name: string): string => fields[fields.indexOf(name) + 1] ?? '';
   return { id, kind: field('kind') as Kind, name: field('name'), op: field('op') };
-}
-
-/** Answers of all commands of a MULTI; throws the first error among them. */
-async function inOneStep(multi: ChainableCommander): Promise<unknown[]> {
-  const replies = (await multi.exec()) ?? [];
-  return replies.map(([error, reply]) => {
-    if (error !== null) throw error;
-    return reply;
-  });
-}
-
-/** Id of the first entry of a range of a stream. */
-function firstId(range: unknown): string | undefined {
-  return (range as [string, string[]][])[0]?.[0];
-}
-
-/** Order of two ids `milliseconds-sequence`: negative, 0 or positive. */
-function compareIds(a: string, b: string): number {
-  const [aMs, aSequence] = a.split('-').map(Number);
-  const [bMs, bSequence] = b.split('-').map(Number);
-  return aMs === bMs ? aSequence - bSequence : aMs - bMs;
-}
-
-/** Whether trying again will not help: a layout we do not know, or a server that does not let us in. */
-function isFinal(error: unknown): boolean {
-  if (error instanceof RefusedError) return error.code === 'layout';
-  return error instanceof Error && /^(WRONGPASS|NOAUTH|NOPERM)\b/.test(error.message);
 }
