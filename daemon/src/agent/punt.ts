@@ -61,6 +61,7 @@ function answerTo(command: PuntCommand, frame: Uint8Array, guest: GuestConfig): 
       return gateway === null ? null : icmpError(frame, 'timeExceeded', gateway, guest.mtu);
     }
     case PUNT.arp:
+    case PUNT.icmpError:
       return null;
     default: {
       const unknown: never = command;

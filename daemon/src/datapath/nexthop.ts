@@ -50,6 +50,8 @@ function encap(dp: Datapath, nexthop: Nexthop): void {
 }
 
 function toAgentFrom(dp: Datapath): void {
+  // Every host is the gateway of its own guests.
+  if (dp.p.peer >= 0) return dp.drop('nowhereToGo');
   const from = dp.tables.vifs.get(dp.p.vif);
   if (from) toAgent(dp, from, PUNT.nexthop);
   else dp.drop('trapNoIf');

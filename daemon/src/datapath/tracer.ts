@@ -4,6 +4,7 @@ import * as ethernet from '../wire/ethernet.js';
 import { hasPorts } from '../wire/ip-protocol.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
+import { VIF_TYPE } from '../tables/records.js';
 import type { Datapath } from './datapath.js';
 import { parse, parseEthernet } from './parse.js';
 
@@ -41,6 +42,8 @@ export const STEP = {
   wait: 14,
   /** Wrapped for another host: the tunnel's nexthop, label or VNI, outer UDP source port (0: GRE), bytes with the outer headers. */
   tunnel: 15,
+  /** Taken out of a tunnel: 0: MPLS, 1: VXLAN; label or VNI, its nexthop (-1: nobody's), the host it came from. */
+  arrival: 16,
 } as const;
 
 /** Who answers for an address: the MAC bound to it, the interface's own, its owner; nobody is asked about an announcement. */
@@ -97,6 +100,8 @@ export class Tracer {
   #count = 0;
   #lost = 0;
   #recording = false;
+  /** Whether the packet passes the filter. One from another host may do so yet, when it is taken out of its tunnel. */
+  #passes = false;
 
   /** @param done called after each packet that passes the filter (null: every packet does). */
   constructor(dp: Datapath, filter: TraceFilter | null, done: (record: TraceRecord) => void) {
@@ -117,9 +122,18 @@ export class Tracer {
     this.#lost = 0;
     // Read here for the stages' sake as well: they read the headers themselves and need not tell.
     const sound = parseEthernet(dp) && parse(dp);
-    this.#recording = this.#filter === null || this.#matches(this.#filter, to, sound);
+    this.#passes = this.#filter === null || this.#matches(this.#filter, to, sound);
+    this.#recording = this.#passes || dp.tables.vifs.get(p.vif)?.type === VIF_TYPE.physical;
     this.step(STEP.input, p.vif, p.end - p.at, p.packets, to);
     if (sound) this.step(STEP.parse, p.etherType, p.protocol, p.tagged ? 1 : 0, p.l4At === 0 ? 0 : p.l4At - p.at);
+  }
+
+  /** The packet in hand was taken out of a tunnel: its inner headers are read. */
+  inside(): void {
+    if (!this.#recording) return;
+    const { p } = this.#dp;
+    if (this.#filter && this.#matches(this.#filter, -1, p.protocol >= 0 || !isIp(p.etherType))) this.#passes = true;
+    this.step(STEP.parse, p.etherType, p.protocol, p.tagged ? 1 : 0, p.l4At === 0 ? 0 : p.l4At - p.at);
   }
 
   /** One step of the packet in hand; see STEP. */
@@ -149,6 +163,7 @@ export class Tracer {
   end(): void {
     if (!this.#recording) return;
     this.#recording = false;
+    if (!this.#passes) return;
     this.#done({
       steps: this.#steps.slice(0, this.#count * STEP_WORD.words),
       heads: this.#heads.slice(0, this.#count * HEAD_BYTES),
@@ -196,3 +211,5 @@ export class Tracer {
     return -1;
   }
 }
+
+const isIp = (etherType: number): boolean => etherType === ethernet.TYPE_IPV4 || etherType === ethernet.TYPE_IPV6;

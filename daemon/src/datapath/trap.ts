@@ -60,8 +60,9 @@ function takeToken(dp: Datapath, vif: Vif): boolean {
   return true;
 }
 
-/** The routed packet in hand has used up its hops: the agent tells its sender, the packet ends. */
+/** The routed packet in hand has used up its hops: the agent tells its sender if that is a guest of this host, the packet ends. */
 export function trapZeroTtl(dp: Datapath, vif: Vif): void {
+  if (dp.p.peer >= 0) return dp.drop('ttlExceeded');
   copyToAgent(dp, vif, PUNT.zeroTtl);
   dp.drop('ttlExceeded');
 }

@@ -1,13 +1,14 @@
 import { VNET_LEN } from '../io/device.js';
 import { DROP } from '../packet/drop.js';
 import { HEADER, VIF } from '../tables/counters.js';
-import { VIF_FLAG } from '../tables/records.js';
+import { VIF_FLAG, VIF_TYPE } from '../tables/records.js';
 import type { Vif } from '../tables/vif.js';
 import * as ethernet from '../wire/ethernet.js';
 import * as vnet from '../wire/vnet.js';
 import { arpInput } from './arp.js';
 import { bridgeInput } from './bridge.js';
 import type { Datapath } from './datapath.js';
+import { fabricInput } from './fabric-input.js';
 import { flowInput } from './flow.js';
 import { ndInput } from './nd.js';
 import { checkVnet, isPlain, wireBytes, wirePackets } from './offload.js';
@@ -27,6 +28,7 @@ export function vifInput(dp: Datapath, port: number, at: number, length: number)
   p.nexthop = -1;
   p.peer = -1;
   p.flow = -1;
+  p.made = 0;
   if (!vif) {
     counters.words[HEADER.retiredReceived]++;
     return counters.drop(-1, DROP.invalidIf, 1);
@@ -49,6 +51,7 @@ export function vifInput(dp: Datapath, port: number, at: number, length: number)
   dp.tracer?.begin(-1);
   if (!parseEthernet(dp)) return dp.drop('pull');
   if (!sound) return dp.drop('invalidPacket');
+  if (vif.type === VIF_TYPE.physical) return fabricInput(dp);
   frameInput(dp, vif);
 }
 

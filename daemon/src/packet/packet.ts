@@ -32,6 +32,11 @@ export class Packet {
   routed = false;
   /** Flow entry it belongs to, -1: none. */
   flow = -1;
+  /** Of such a packet: its outer source where that is IPv4, else 0; and what its outer header says about congestion (RFC 6040). */
+  outerSource = 0;
+  outerEcn = 0;
+  /** Bytes of `bytes` that were made here: an Ethernet header the packet came without. */
+  made = 0;
   /** Whether a flow was looked up, or need not be: what goes out through a nexthop with policy is looked up otherwise. */
   looked = false;
 }

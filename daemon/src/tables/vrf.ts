@@ -1,6 +1,10 @@
 import { parseAddress, parseMac } from '../wire/addr.js';
 import { InetRoutes } from './inet-route.js';
-import { NH_ID, type RouteRecord, type VrfRecord } from './records.js';
+import { NH_ID, type RouteRecord, VIF_FLAG, VIF_ID, VIF_TYPE, type VifRecord, type VrfRecord } from './records.js';
+import { Vif } from './vif.js';
+
+/** MAC of every network's gateway. */
+const GATEWAY_MAC = '00:00:5e:00:01:00';
 
 /** What the longest matching prefix says: the agent's record, unpacked for the fast path. */
 export class Route {
@@ -94,13 +98,38 @@ class RoutingTable {
   }
 }
 
+/** Without flows and rules of its own: whom it sends to is asked. */
+const fabricOf = (vrf: number): VifRecord => ({
+  id: VIF_ID.physical,
+  type: VIF_TYPE.physical,
+  name: '',
+  mac: GATEWAY_MAC,
+  vrf,
+  mcastVrf: vrf,
+  flags: VIF_FLAG.l3 | VIF_FLAG.l2,
+  nexthop: -1,
+  ip: '0.0.0.0',
+  ip6: null,
+  mtu: 0,
+  macs: [],
+  portSecurity: false,
+  maxFlows: 0,
+  egressAcl: -1,
+  ingressAcl: -1,
+  fatFlows: [],
+  fatFlowExclude: [],
+});
+
 /** One network's routing tables. */
 export class Vrf {
   record: VrfRecord;
   readonly inet = new RoutingTable(4);
   readonly inet6 = new RoutingTable(16);
+  /** What packets from other hosts come into this network by: the underlay's interface, as one of this network. */
+  readonly fabric: Vif;
 
   constructor(record: VrfRecord) {
     this.record = record;
+    this.fabric = new Vif(fabricOf(record.id));
   }
 }

@@ -143,6 +143,7 @@ const PUNTS: Readonly<Record<PuntCommand, string>> = {
   [PUNT.nexthop]: 'for an address of the gateway',
   [PUNT.l3]: 'DHCP or a router solicitation',
   [PUNT.zeroTtl]: 'its hops are used up',
+  [PUNT.icmpError]: 'an ICMP error about a tunnel packet',
 };
 
 function agent({ a, b, c }: Step): Shown {

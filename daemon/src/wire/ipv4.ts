@@ -74,6 +74,13 @@ export function wellFormed(b: Uint8Array, at: number, end: number): boolean {
   return header >= LEN && total >= header && at + total <= end;
 }
 
+/** Writes the two bits of congestion notification, and corrects the checksum (RFC 1624). */
+export function setEcn(b: Uint8Array, at: number, ecn: number): void {
+  const before = get16(b, at);
+  b[at + 1] = (b[at + 1] & ~3) | ecn;
+  checksum.replace16(b, at + CHECKSUM, before, get16(b, at));
+}
+
 /** Takes one hop off the TTL, which is at least 1 on entry, and corrects the checksum (RFC 1624). */
 export function decrementTtl(b: Uint8Array, at: number): void {
   const before = get16(b, at + TTL);

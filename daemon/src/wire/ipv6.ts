@@ -53,6 +53,11 @@ export const isMulticast = (b: Uint8Array, at: number): boolean => b[at] === 0xf
 export const wellFormed = (b: Uint8Array, at: number, end: number): boolean =>
   fits(at, end) && version(b, at) === 6 && at + LEN + payloadLength(b, at) <= end;
 
+/** Writes the two bits of congestion notification, which is in bits 10 and 11. */
+export function setEcn(b: Uint8Array, at: number, ecn: number): void {
+  b[at + 1] = (b[at + 1] & ~0x30) | (ecn << 4);
+}
+
 /** Takes one hop off the hop limit, which is at least 1 on entry. */
 export function decrementHopLimit(b: Uint8Array, at: number): void {
   b[at + HOP_LIMIT]--;
