@@ -1,7 +1,7 @@
 import { type Acl, AclQuery } from '../tables/acl.js';
 import { FLOW, FLOW_ACTION, FLOW_DROP, type FlowKey } from '../tables/flow.js';
 import type { Nexthop } from '../tables/nexthop.js';
-import { NH_ID, NH_TYPE, VIF_ID } from '../tables/records.js';
+import { NH_ID, NH_TYPE, VIF_ID, VIF_TYPE } from '../tables/records.js';
 import type { Tables } from '../tables/tables.js';
 import type { Vif } from '../tables/vif.js';
 import type { Route, Vrf } from '../tables/vrf.js';
@@ -81,7 +81,7 @@ export function decide(tables: Tables, from: Vif, key: FlowKey, byMac: number, i
   if (!leadsSomewhere(destinationNh)) {
     // Somebody who may send from any address may also be sent to at any.
     if (!d.byMac || answerIsEnforced) return d.drop(FLOW_DROP.noDstRt, true);
-  } else if (answerIsEnforced || d.destination < 0 || d.destination === VIF_ID.agent) {
+  } else if (answerIsEnforced || isAnsweredFrom(destinationNh, vrf, d)) {
     d.answerRpfNh = destinationNh.id;
   }
   if (isRestricted(vrf, outVrf, from, out)) {
@@ -92,6 +92,12 @@ export function decide(tables: Tables, from: Vif, key: FlowKey, byMac: number, i
     d.query.destinationGroups = destination.groups;
     restrict(tables, vrf, outVrf, from, out, d);
   }
+}
+
+/** Whether answers may only come from where a nexthop leads that is of no guest of this host. */
+function isAnsweredFrom(nexthop: Nexthop, vrf: Vrf, d: FlowDecision): boolean {
+  if (nexthop.type === NH_TYPE.tunnel) return vrf.record.rpf;
+  return d.destination < 0 || d.destination === VIF_ID.agent;
 }
 
 /** Finds the interface and the VRF it goes to, and the nexthop its answers are looked up by. */
@@ -110,8 +116,8 @@ function locate(tables: Tables, nexthop: Nexthop | undefined, d: FlowDecision): 
   if (out.policy) d.answerKeyNh = out.nexthop;
 }
 
-/** Whether what the interface sends from must be its own. */
-const isEnforced = (vrf: Vrf, vif: Vif): boolean => vif.isChecked && vrf.record.rpf;
+/** Whether what the interface sends from must be its own; of the underlay's, what comes from another host must be that host's. */
+const isEnforced = (vrf: Vrf, vif: Vif): boolean => vrf.record.rpf && (vif.isChecked || vif.type === VIF_TYPE.physical);
 
 const leadsSomewhere = (nexthop: Nexthop | undefined): nexthop is Nexthop =>
   nexthop !== undefined && nexthop.type !== NH_TYPE.discard && nexthop.type !== NH_TYPE.dead;

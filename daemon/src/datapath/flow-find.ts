@@ -2,6 +2,7 @@ import { FLOW, FLOW_ACTION, FLOW_DROP, FLOW_OWN, type FlowKey, newFlowKey } from
 import type { Vif } from '../tables/vif.js';
 import type { Datapath } from './datapath.js';
 import { answerKey, foldAnswer, foldByReceiver, foldBySender, FOLDED } from './flow-key.js';
+import { isOrigin } from './flow-origin.js';
 import { refresh } from './flow-refresh.js';
 
 /** A second key of the packet in hand: as the rules of the receiver fold it. */
@@ -54,7 +55,7 @@ function findCurrent(dp: Datapath, key: FlowKey): number {
 export function unfoldRefused(dp: Datapath, from: Vif): number {
   const { flow, tables } = dp;
   const { decision: d } = flow;
-  const isForeign = d.rpfNh > 0 && tables.nexthops.get(d.rpfNh)?.oif !== from.id;
+  const isForeign = d.rpfNh > 0 && !isOrigin(dp.p, tables.nexthops.get(d.rpfNh));
   if (d.action !== FLOW_ACTION.drop && !isForeign) return -1;
   if (!d.short && !isForeign) {
     if (answersPassing(dp, from)) {

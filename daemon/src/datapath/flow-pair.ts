@@ -17,9 +17,32 @@ export function writeNew(dp: Datapath, index: number, other: number, key: FlowKe
   words[at + FLOW.reverse] = other;
   words[at + FLOW.owner] = owner | (own << 16);
   words[at + FLOW.outer] = outerPort(key, dp.p.vrf, seed) | NO_ECMP;
-  words[at + FLOW.source1] = dp.p.vif;
+  writeOrigin(dp, at);
   const d = table.doubleAt(index);
   doubles[d + FLOW_DOUBLE.created] = doubles[d + FLOW_DOUBLE.lastSeen] = dp.now;
+}
+
+/** Notes where the packet in hand comes from, as that of the entry's first. */
+export function writeOrigin({ p, flow: { table } }: Datapath, at: number): void {
+  const { words } = table;
+  if (p.peer < 0) {
+    words[at + FLOW.source1] = p.vif;
+    words[at + FLOW.owner] &= ~(FLOW_OWN.fromFabric << 16);
+  } else {
+    words[at + FLOW.source1] = p.outerSource;
+    words[at + FLOW.owner] |= FLOW_OWN.fromFabric << 16;
+  }
+}
+
+/** Interface whose share a pair counts against: the one that began it, or, when that was another host's, the one it is for. */
+export function payerOf({ flow: { table }, tables }: Datapath, forward: number): number {
+  const { words } = table;
+  const at = table.at(forward);
+  const owner = words[at + FLOW.owner] & 0xffff;
+  if (owner !== NOBODY) return owner;
+  const reverse = words[at + FLOW.reverse];
+  if (reverse >= 0 && reverse !== forward) return words[table.at(reverse) + FLOW.owner] & 0xffff;
+  return tables.nexthops.get(words[at + FLOW.keyNh])?.oif ?? NOBODY;
 }
 
 function traceDecision(tracer: Tracer, forward: number, d: FlowDecision): void {
@@ -27,13 +50,12 @@ function traceDecision(tracer: Tracer, forward: number, d: FlowDecision): void {
   tracer.step(STEP.decide, forward, d.action, d.reason, d.rule);
 }
 
-/** Writes a decision into both entries of a pair, or the one there is. */
-export function applyDecision(dp: Datapath, forward: number, d: FlowDecision): void {
+/** Writes a decision into both entries of a pair, or the one there is; the session begins in VRF `vrf`. */
+export function applyDecision(dp: Datapath, forward: number, vrf: number, d: FlowDecision): void {
   if (dp.tracer !== null) traceDecision(dp.tracer, forward, d);
   const { words } = dp.flow.table;
   const at = dp.flow.table.at(forward);
   const reverse = words[at + FLOW.reverse];
-  const vrf = dp.tables.vifs.get(words[at + FLOW.owner] & 0xffff)?.vrf ?? 0;
   applyTo(dp, at, d, reverse >= 0);
   words[at + FLOW.rpfNh] = d.rpfNh;
   words[at + FLOW.vrf] = vrf | (d.destinationVrf << 16);
@@ -76,7 +98,7 @@ export function removePair(dp: Datapath, index: number, cause: FlowEnd): void {
   flow.sessions?.ended(forward, cause);
   table.header[FLOW_HEADER.ended]++;
   if (cause === FLOW_END.closed) table.header[FLOW_HEADER.evicted]++;
-  const owner = table.words[at + FLOW.owner] & 0xffff;
+  const owner = payerOf(dp, forward);
   // Of an interface that was deleted since, the count went with it.
   if (table.words[at + FLOW.epoch] >= tables.epochs.vifGone[owner])
     flow.count(owner, reverse === forward || reverse < 0 ? -1 : -2);

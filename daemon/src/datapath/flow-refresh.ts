@@ -20,7 +20,8 @@ export function refresh(dp: Datapath, index: number): boolean {
   const reverse = words[at + FLOW.reverse];
   const reverseAt = reverse < 0 ? at : flow.table.at(reverse);
   const to = reverse < 0 ? NOBODY : words[reverseAt + FLOW.owner] & 0xffff;
-  const from = tables.vifs.get(words[at + FLOW.owner] & 0xffff);
+  const owner = words[at + FLOW.owner] & 0xffff;
+  const from = owner === NOBODY ? tables.vrfs[words[at + FLOW.vrf] & 0xffff]?.fabric : tables.vifs.get(owner);
   if (!isGone(tables, words, at, to)) {
     // After a start nobody is there yet: what was decided holds until they are.
     if (!from || (to !== NOBODY && !tables.vifs.get(to))) return true;
@@ -98,7 +99,7 @@ function decideAnew(dp: Datapath, forward: number, from: Vif, to: number): boole
   if (words[reverse + FLOW.keyNh] !== d.answerKeyNh) return false;
   if (foldBySender(key, from) !== FOLDED.not || foldByReceiver(tables, key, from) !== FOLDED.not) return false;
   const was = words[at + FLOW.state];
-  applyDecision(dp, forward, d);
+  applyDecision(dp, forward, from.vrf, d);
   if ((was ^ words[at + FLOW.state]) >>> 16 !== 0) {
     table.header[FLOW_HEADER.changed]++;
     tell(dp, forward);

@@ -10,19 +10,21 @@ import { decide } from './flow-decide.js';
 import { answerKey, foldAnswer, FOLDED, sameKey } from './flow-key.js';
 import { isBegun, unfoldRefused } from './flow-find.js';
 import { applyDecision, NOBODY, removePair, tell, writeNew } from './flow-pair.js';
+import { isOrigin } from './flow-origin.js';
 import { refresh } from './flow-refresh.js';
 import { FLOW_END } from './flow-state.js';
 
 /**
  * Makes the pair of entries for the packet in hand, whose keys are in the flow state, and decides it. Returns the forward entry,
  * or -1: the packet was dropped. What costs least is asked first, so that a flood of new sessions is cheap to refuse.
- * @param from interface the packet came in by, which pays for the pair.
+ * @param from interface the packet came in by, which pays for the pair unless it is the underlay's: then `out` does.
  * @param out interface it goes out of, when that is known; else -1.
  */
 export function makePair(dp: Datapath, from: Vif, out: number): number {
   const { flow, tables, p } = dp;
   const { table, real, key, answer, decision: d } = flow;
-  if (flow.isFull(from)) {
+  const payer = p.peer < 0 ? from : (tables.vifs.get(out) ?? from);
+  if (flow.isFull(payer)) {
     table.header[FLOW_HEADER.limited]++;
     dp.drop('newFlow');
     return -1;
@@ -36,7 +38,7 @@ export function makePair(dp: Datapath, from: Vif, out: number): number {
   if (known >= 0) return known;
   const isOwn = sameKey(key, answer);
   if (isOwn) d.drop(FLOW_DROP.sameFlowRflowKey, true);
-  const single = isOwn || !hasAnswers(dp, from);
+  const single = isOwn || !hasAnswers(dp);
 
   const forward = table.insert(key);
   const reverse = forward < 0 || single ? -1 : table.insert(answer);
@@ -46,12 +48,13 @@ export function makePair(dp: Datapath, from: Vif, out: number): number {
     return -1;
   }
   table.header[FLOW_HEADER.created]++;
-  flow.count(from.id, single ? 1 : 2);
+  flow.count(payer.id, single ? 1 : 2);
   const fat = flow.folded === FOLDED.not ? 0 : FLOW_OWN.fat;
   if (!single) writeNew(dp, reverse, forward, answer, d.destination < 0 ? NOBODY : d.destination, fat);
-  writeNew(dp, forward, isOwn ? forward : reverse, key, from.id, FLOW_OWN.forward | fat);
+  const owner = p.peer < 0 ? from.id : NOBODY;
+  writeNew(dp, forward, isOwn ? forward : reverse, key, owner, FLOW_OWN.forward | fat);
   if (icmp >= 0) table.words[table.at(forward) + FLOW.tcpSeq] = icmp;
-  applyDecision(dp, forward, d);
+  applyDecision(dp, forward, from.vrf, d);
   tell(dp, forward);
   return forward;
 }
@@ -62,10 +65,10 @@ export function makePair(dp: Datapath, from: Vif, out: number): number {
  * of several guests of this host to one with a fat-flow rule, or of a session this one answers; such an entry is left to sessions
  * that pass.
  */
-function hasAnswers(dp: Datapath, from: Vif): boolean {
+function hasAnswers(dp: Datapath): boolean {
   const { flow, tables } = dp;
   const { table, decision: d } = flow;
-  if (d.rpfNh > 0 && tables.nexthops.get(d.rpfNh)?.oif !== from.id) return false;
+  if (d.rpfNh > 0 && !isOrigin(dp.p, tables.nexthops.get(d.rpfNh))) return false;
   if (flow.folded === FOLDED.byReceiver && d.action === FLOW_ACTION.drop) return false;
   const known = table.find(flow.answer);
   if (known < 0) return true;

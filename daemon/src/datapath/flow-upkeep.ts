@@ -2,7 +2,7 @@ import { FLOW, FLOW_ACTION, FLOW_DOUBLE, FLOW_FLAG, FLOW_HEADER, FLOW_OWN } from
 import { MAX_VIFS, VIF } from '../tables/counters.js';
 import type { Datapath } from './datapath.js';
 import { refresh } from './flow-refresh.js';
-import { removePair } from './flow-pair.js';
+import { payerOf, removePair } from './flow-pair.js';
 import { FLOW_END } from './flow-state.js';
 
 /*
@@ -128,7 +128,7 @@ export function takeOverFlows(dp: Datapath): void {
     const at = table.at(index);
     table.words[at + FLOW.epoch] = 0;
     const forward = dp.flow.forwardOf(index);
-    const owner = table.words[table.at(forward) + FLOW.owner] & 0xffff;
+    const owner = payerOf(dp, forward);
     if (owner < MAX_VIFS) dp.flow.count(owner, 1);
     if ((table.words[at + FLOW.state] & FLOW_FLAG.evictCandidate) !== 0 && forward === index) closeAgain(dp, index);
   }

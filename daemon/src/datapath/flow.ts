@@ -10,7 +10,8 @@ import type { DropReason } from '../packet/drop.js';
 import type { Datapath } from './datapath.js';
 import { findEntry } from './flow-find.js';
 import { packetKey } from './flow-key.js';
-import { removePair } from './flow-pair.js';
+import { isOrigin } from './flow-origin.js';
+import { removePair, writeOrigin } from './flow-pair.js';
 import { makePair } from './flow-setup.js';
 import { FLOW_END } from './flow-state.js';
 import { isFromItsSource } from './icmp-error.js';
@@ -43,10 +44,15 @@ export function flowInput(dp: Datapath, vif: Vif): boolean {
 export function flowOutput(dp: Datapath, out: Vif): boolean {
   const { p, b, tables } = dp;
   p.looked = true;
-  if (p.protocol < 0 || p.tagged || ethernet.isMulticast(b, p.at) || isNd(dp)) return true;
-  const from = tables.vifs.get(p.vif);
+  if (p.tagged || ethernet.isMulticast(b, p.at)) return true;
+  if (p.protocol < 0) return !isIp(p.etherType) || refuse(dp, 'invalidPacket');
+  if (isNd(dp)) return true;
+  const from = p.peer < 0 ? tables.vifs.get(p.vif) : tables.vrfs[p.vrf]?.fabric;
   return from ? lookUp(dp, from, out.nexthop, out.id) : true;
 }
+
+/** Malformed, as such packets come from other hosts alone: those have no protocol. */
+const isIp = (etherType: number): boolean => etherType === ethernet.TYPE_IPV4 || etherType === ethernet.TYPE_IPV6;
 
 function isNd({ p, b }: Datapath): boolean {
   if (p.protocol !== ipv6.PROTOCOL_ICMPV6 || p.l4At === 0 || !icmpv6.fits(p.l4At, p.end)) return false;
@@ -93,9 +99,9 @@ function follow(dp: Datapath, from: Vif, index: number): boolean {
   p.flow = index;
   if (p.protocol === ipv4.PROTOCOL_TCP) track(dp, table, index);
   const d = table.doubleAt(index);
-  if (doubles[d + FLOW_DOUBLE.packets] === 0) words[at + FLOW.source1] = p.vif;
+  if (doubles[d + FLOW_DOUBLE.packets] === 0) writeOrigin(dp, at);
   doubles[d + FLOW_DOUBLE.packets] += p.packets;
-  doubles[d + FLOW_DOUBLE.bytes] += p.bytes;
+  doubles[d + FLOW_DOUBLE.bytes] += p.bytes - p.made;
   doubles[d + FLOW_DOUBLE.lastSeen] = dp.now;
 
   dp.tracer?.step(
@@ -125,7 +131,7 @@ function comesFrom(dp: Datapath, from: Vif, at: number, rpfNh: number): boolean 
   const { words } = flow.table;
   let isOfMany = false;
   for (let w = FLOW.source; w < FLOW.source + 4; w++) if (words[at + w] !== flow.real[w]) isOfMany = true;
-  if (!isOfMany && rpfNh !== from.nexthop && tables.nexthops.get(rpfNh)?.oif !== p.vif) return false;
+  if (!isOfMany && rpfNh !== from.nexthop && !isOrigin(p, tables.nexthops.get(rpfNh))) return false;
   return (!isOfMany && !p.isQuoting) || isFromItsSource(dp);
 }
 

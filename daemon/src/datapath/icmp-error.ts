@@ -3,6 +3,7 @@ import { equal, get32 } from '../wire/bytes.js';
 import * as ethernet from '../wire/ethernet.js';
 import * as icmp from '../wire/icmp.js';
 import * as icmpv6 from '../wire/icmpv6.js';
+import { isOrigin } from './flow-origin.js';
 import { hasPorts } from '../wire/ip-protocol.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
@@ -53,7 +54,7 @@ export function isFromItsSource({ p, b, tables }: Datapath): boolean {
   if (!vrf) return false;
   const v4 = p.etherType === ethernet.TYPE_IPV4;
   const route = v4 ? vrf.inet.lookup(b, p.l3At + ipv4.SRC) : vrf.inet6.lookup(b, p.l3At + ipv6.SRC);
-  return tables.nexthops.get(route.nexthop)?.oif === p.vif;
+  return isOrigin(p, tables.nexthops.get(route.nexthop));
 }
 
 function quoted4(dp: Datapath, key: FlowKey): boolean {

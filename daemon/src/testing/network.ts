@@ -31,11 +31,19 @@ const VRF = 7;
 const TREE = 88;
 const LOCAL_TREE = 89;
 const EVPN = 90;
+const BRIDGING = 91;
+const ROUTING = 92;
+/** What the network's own guests have at other hosts' hands; labels for floods and for the routing table; and its VNI. */
+export const routedLabelOf = (vif: number): number => 100 + vif;
+export const bridgedLabelOf = (vif: number): number => 200 + vif;
+export const FLOOD_LABEL = 300;
+export const ROUTING_LABEL = 301;
+export const VNI = 3333;
 export const GATEWAY_MAC = '00:00:5e:00:01:00';
 export const HOST_MAC = '0c:c4:7a:59:62:5c';
 /** Addresses on the underlay: of this host, and of the next one there. */
-const UNDERLAY_MAC = '0c:00:00:00:00:01';
-const NEXT_HOP_MAC = '0c:00:00:00:00:02';
+export const UNDERLAY_MAC = '0c:00:00:00:00:01';
+export const NEXT_HOP_MAC = '0c:00:00:00:00:02';
 export const OUTER_ETHERNET = `${NEXT_HOP_MAC}${UNDERLAY_MAC}`.replaceAll(':', '') + '0800';
 /** Where routed packets in a VXLAN go. */
 export const INNER_MAC = '02:01:c0:a8:c8:0d';
@@ -158,7 +166,7 @@ export class TestNetwork {
   }
 
   #connect(hosts: readonly OtherHost[]): void {
-    this.#reconciler.reconcile('overlay', overlayOf(hosts));
+    this.#reconciler.reconcile('overlay', overlayOf(hosts, this.#options.guests ?? 2));
     const members = hosts.flatMap(({ peer, flood }) =>
       flood === undefined ? [] : [{ nexthop: tunnelTo(peer), label: flood }],
     );
@@ -214,7 +222,8 @@ export class TestNetwork {
   }
 }
 
-function overlayOf(hosts: readonly OtherHost[]): Compiled {
+function overlayOf(hosts: readonly OtherHost[], guests: number): Compiled {
+  const vifs = Array.from({ length: guests }, (_, i) => i + 3);
   return {
     ...EMPTY,
     vifs: [
@@ -229,7 +238,15 @@ function overlayOf(hosts: readonly OtherHost[]): Compiled {
         mtu: 1500,
       },
     ],
-    nexthops: hosts.map(tunnelNexthop),
+    nexthops: [...hosts.map(tunnelNexthop), translation(BRIDGING, 0), translation(ROUTING, NH_FLAG.routeLookup)],
+    peers: hosts.map((host) => ({ id: host.peer, address: addressOf(host), name: `host${host.peer}` })),
+    labels: [
+      ...vifs.map((vif) => ({ label: routedLabelOf(vif), nexthop: 20 + vif })),
+      ...vifs.map((vif) => ({ label: bridgedLabelOf(vif), nexthop: 40 + vif })),
+      { label: FLOOD_LABEL, nexthop: LOCAL_TREE },
+      { label: ROUTING_LABEL, nexthop: ROUTING },
+    ],
+    vnis: [{ vni: VNI, nexthop: BRIDGING }],
     routes: hosts.flatMap(({ peer, routes = [] }) =>
       routes.map(([prefix, label]) => ({
         vrf: VRF,
@@ -250,6 +267,21 @@ function overlayOf(hosts: readonly OtherHost[]): Compiled {
   };
 }
 
+const addressOf = ({ peer, destination }: OtherHost): string => destination ?? `192.168.200.${20 + peer}`;
+
+function translation(id: number, flags: number): NexthopRecord {
+  return {
+    id,
+    type: NH_TYPE.vrfTranslate,
+    family: 'unspec',
+    flags: NH_FLAG.valid | flags,
+    vrf: VRF,
+    oif: -1,
+    rewrite: '',
+    members: [],
+  };
+}
+
 function tunnelNexthop(host: OtherHost): NexthopRecord {
   const { peer, encapsulation, mtu = 1500, isResolved = true } = host;
   const kind = { MPLSoUDP: NH_FLAG.tunnelMplsUdp, MPLSoGRE: NH_FLAG.tunnelGre, VXLAN: NH_FLAG.tunnelVxlan };
@@ -264,7 +296,7 @@ function tunnelNexthop(host: OtherHost): NexthopRecord {
     tunnel: {
       encapsulation,
       source: host.source ?? '192.168.200.11',
-      destination: host.destination ?? `192.168.200.${20 + peer}`,
+      destination: addressOf(host),
       peer,
       mtu,
       innerMac: encapsulation === 'VXLAN' ? INNER_MAC : null,

@@ -203,6 +203,39 @@ export class PacketBuilder {
     });
   }
 
+  /** GRE header; `checksum` says that there is one (a number: a wrong one), `flags` are further bits of the first 16. */
+  gre(o: { checksum?: boolean | number; key?: number; flags?: number; type?: number } = {}): this {
+    return this.#add({
+      type: 47,
+      encode(inner, announces) {
+        const flags = (o.checksum === undefined ? 0 : 0x8000) | (o.key === undefined ? 0 : 0x2000) | (o.flags ?? 0);
+        const key = o.key === undefined ? [] : u32(o.key);
+        const head = (checksum: number): Bytes => [
+          ...[...u16(flags), ...u16(o.type ?? announces)],
+          ...(o.checksum === undefined ? [] : [...u16(checksum), 0, 0]),
+          ...key,
+        ];
+        const checksum = typeof o.checksum === 'number' ? o.checksum : internetChecksum(head(0).concat(inner));
+        return head(checksum).concat(inner);
+      },
+    });
+  }
+
+  /** Entry of an MPLS label stack. */
+  mpls(label: number, o: { tc?: number; bottom?: boolean; ttl?: number } = {}): this {
+    return this.#add({
+      type: 0x8847,
+      encode: (inner) => [
+        ...u32(label * 4096 + (o.tc ?? 0) * 512 + (o.bottom === false ? 0 : 256) + (o.ttl ?? 64)),
+        ...inner,
+      ],
+    });
+  }
+
+  vxlan(vni: number, { flags = 0x08 } = {}): this {
+    return this.#add({ encode: (inner) => [flags, 0, 0, 0, ...u32(vni * 256), ...inner] });
+  }
+
   tcp(src: number, dst: number, o: TcpOptions = {}): this {
     return this.#add({
       type: 6,

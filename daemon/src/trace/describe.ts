@@ -1,3 +1,4 @@
+import { TUNNEL } from '../datapath/fabric-tunnel.js';
 import { ANSWER, STEP } from '../datapath/tracer.js';
 import { DROP_REASONS, DROP_TEXT, type DropReason } from '../packet/drop.js';
 import { PUNT, type PuntCommand } from '../tables/punt.js';
@@ -33,6 +34,7 @@ const DESCRIBE: Readonly<Record<number, Describe>> = {
   [STEP.decide]: decided,
   [STEP.flow]: session,
   [STEP.tunnel]: tunnel,
+  [STEP.arrival]: arrival,
   [STEP.wait]: () => ({ subject: '', result: 'waits for the first fragment of its datagram', ids: {} }),
 };
 
@@ -123,6 +125,16 @@ function nexthopText(id: number, names: TraceNames): string {
 }
 
 /** `host-b (192.168.200.13)`: wrapped for another host. */
+function arrival({ a, b, c, d }: Step, _: readonly Step[], names: TraceNames): Shown {
+  const kind = a === TUNNEL.mpls ? 'label' : 'VNI';
+  const host = names.tables.peers.get(d);
+  return {
+    subject: host === undefined ? `host ${d}` : host.name,
+    result: c < 0 ? `${kind} ${b}: nobody's` : `${kind} ${b} is nexthop ${c}`,
+    ids: { peer: d, [a === TUNNEL.mpls ? 'label' : 'vni']: b, ...(c >= 0 && { nexthop: c }) },
+  };
+}
+
 function tunnel({ a, b, c, d }: Step, _: readonly Step[], names: TraceNames): Shown {
   const found = names.tables.nexthops.get(a)?.record.tunnel;
   if (!found) return { subject: `nexthop ${a}`, result: 'a tunnel that is gone', ids: { nexthop: a } };
