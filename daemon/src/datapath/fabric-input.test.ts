@@ -46,7 +46,7 @@ const packet = (frame: Uint8Array): Uint8Array => frame.subarray(14);
 test('a packet that came by MPLSoGRE reaches the guest of its label with an Ethernet header', (t) => {
   const net = new TestNetwork({ hosts: [{ ...HOST, destination: '192.168.100.3' }] });
   const inner = packet(ping(macOf(3)));
-  const head = bytes(`${'0c0000000001'}${'0c0000000002'}0800
+  const head = bytes(`0c0000000001 0c0000000002 0800
     45 00 00 3b 12 34 00 00 40 2f 1f 0b c0 a8 64 03 c0 a8 64 01  00 00 88 47  00 06 71 3f`);
   const [{ port, frame }, ...others] = net.receive(0, Uint8Array.from([...head, ...inner]));
   t.is(others.length, 0);
