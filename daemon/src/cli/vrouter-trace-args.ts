@@ -25,6 +25,8 @@ export type TraceArgs = CommonOptions & {
         /** A capture file, and which of its frames, from 1. */
         readonly pcap?: { readonly file: string; readonly frame: number };
         readonly frame: FrameOptions;
+        /** Sockets of the daemons of other hosts, where the trace goes on. */
+        readonly then: readonly string[];
       }
   );
 
@@ -43,6 +45,7 @@ interface Given extends CommonOptions, FrameOptions {
   readonly timeout: number;
   readonly hex?: true;
   readonly pcap?: string;
+  readonly then?: readonly string[];
 }
 
 const HELP = `
@@ -57,12 +60,19 @@ PACKET, from the guest behind VMI (a name, or vif0/N); what is left out is the g
 
 MATCH is what flow --match takes, and: any, tcp, udp, icmp, icmp6, sctp, arp, vmi NAME, vif N; joined by '&'.
 
+From another host: VMI is fabric:HOST (a name or an address), and PACKET begins with 'label N' or 'vni N' and names its source.
+
+A packet that leaves for another host ends here with the command that goes on there. With --then, once for each other daemon
+whose socket can be reached from here, the trace goes on by itself.
+
 A dry run goes through the stages of the datapath and changes nothing. The exit status is 0 for a dropped packet too;
 with --expect it is 1 when another thing became of a packet, or (--live) none came.
 
   vrouter trace vm1 icmp 10.0.0.6
   vrouter trace vm1 'tcp 10.0.0.5:1234 > 8.8.8.8:22 syn' --expect dropped
   vrouter trace vm1 --pcap ping.pcap 3
+  vrouter trace vm1 icmp 10.0.0.6 --then /run/vrouterd-b/vrouterd.sock
+  vrouter trace fabric:host-b label 25 icmp 10.0.0.6 to 10.0.0.5
   vrouter trace --live 'vmi vm1 & icmp' --count 4`;
 
 /** Adds the command; `hand` gets what it was asked, `fail` makes an error of what is missing. */
@@ -80,6 +90,7 @@ export function addTrace(command: Command, hand: (request: TraceArgs) => void, f
     .option('--ttl <n>', 'TTL or hop limit (default: 64)', index)
     .option('--length <bytes>', 'length of the whole frame', index)
     .option('--vlan <id>', 'VLAN tag (default: none)', index)
+    .option('--then <socket>', 'daemon of another host the trace may go on in; may be given again', collect)
     .addOption(new Option('--expect <outcome>', 'fail when another thing becomes of the packet').choices(OUTCOMES))
     .addHelpText('after', HELP)
     .action((words: readonly string[], given: Given) => {
@@ -88,7 +99,7 @@ export function addTrace(command: Command, hand: (request: TraceArgs) => void, f
 }
 
 function requestOf(words: readonly string[], given: Given, fail: (message: string) => Error): TraceArgs {
-  const { json, socket, expect, live, count, timeout, hex, pcap, ...rest } = given;
+  const { json, socket, expect, live, count, timeout, hex, pcap, then = [], ...rest } = given;
   const common = {
     op: 'trace',
     ...(json && { json }),
@@ -97,6 +108,7 @@ function requestOf(words: readonly string[], given: Given, fail: (message: strin
   } as const;
   if (live !== undefined) {
     if (words.length > 0) throw fail('--live goes without a packet');
+    if (then.length > 0) throw fail('--then goes with a dry run; trace live on each host');
     if (count < 1 || count > 1000) throw fail('--count is from 1 to 1000');
     return { ...common, live, count, timeout };
   }
@@ -105,11 +117,13 @@ function requestOf(words: readonly string[], given: Given, fail: (message: strin
   const text = packet.join(' ');
   if (pcap !== undefined) {
     if (!/^\d*$/.test(text) || text === '0') throw fail(`'${text}' is no number of a frame`);
-    return { ...common, vmi, pcap: { file: pcap, frame: Number(text === '' ? 1 : text) }, frame: rest };
+    return { ...common, vmi, pcap: { file: pcap, frame: Number(text === '' ? 1 : text) }, frame: rest, then };
   }
   if (text === '') throw fail('the packet is missing');
-  return { ...common, vmi, ...(hex ? { hex: text } : { packet: text }), frame: rest };
+  return { ...common, vmi, ...(hex ? { hex: text } : { packet: text }), frame: rest, then };
 }
+
+const collect = (socket: string, before: readonly string[] = []): readonly string[] => [...before, socket];
 
 function seconds(text: string): number {
   const value = Number(text);

@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { LiveTrace, TraceRequest } from '../control/dumps.js';
+import type { LiveTrace, StatusDump, TraceRequest } from '../control/dumps.js';
 import { bridgedTrace } from '../testing/dumps.js';
 import { nodeError, surroundings } from '../testing/surroundings.js';
 import type { Daemon, LiveQuery } from './client.js';
@@ -63,6 +63,75 @@ test('with --json the record is printed as it is', async (t) => {
   const { daemon } = asked();
   const out = await vrouter.run(['trace', 'a', 'icmp 5.5.5.4', '--json'], surroundings(daemon));
   t.deepEqual(JSON.parse(out), bridgedTrace());
+});
+
+/** A packet that leaves host a for host b, and one that arrives there. */
+const leaving = bridgedTrace({
+  verdict: 'sent to host-b (192.168.0.2) by MPLSoUDP, label 57',
+  tunnels: [{ host: 'host-b', address: '192.168.0.2', encapsulation: 'MPLSoUDP', label: 57, frame: '0a0b' }],
+});
+const arriving = bridgedTrace({ packet: 'MPLSoUDP label 57', vif: 0, steps: [], verdict: 'sent out of vif0/9' });
+
+/** Daemons by socket: `a` sends to `b`; a connection without a socket is to `a`. */
+function twoHosts(b = arriving) {
+  const requests: TraceRequest[] = [];
+  const daemons: Record<string, Partial<Daemon>> = {
+    a: { trace: () => Promise.resolve(leaving) },
+    b: {
+      status: () => Promise.resolve({ host: 'host-b' } as StatusDump),
+      trace: (request) => {
+        requests.push(request);
+        return Promise.resolve(b);
+      },
+    },
+    c: { status: () => Promise.resolve({ host: 'host-c' } as StatusDump) },
+  };
+  return { requests, around: surroundings({}, { connect: (socket) => daemons[socket ?? 'a'] as Daemon }) };
+}
+
+test('a packet that leaves for another host ends with the command that goes on there', async (t) => {
+  const { around } = twoHosts();
+  const out = await vrouter.run(['trace', 'a', 'icmp 5.5.5.4', '--then', 'c'], around);
+  t.true(
+    out.endsWith(`sent to host-b (192.168.0.2) by MPLSoUDP, label 57
+to see what becomes of it there:
+on host-b: vrouter trace fabric --hex 0a0b
+`),
+  );
+});
+
+test('with the socket of the other daemon the trace goes on there, in one list', async (t) => {
+  const { requests, around } = twoHosts();
+  const out = await vrouter.run(['trace', 'a', 'icmp 5.5.5.4', '--then', 'c', '--then', 'b'], around);
+  t.true(
+    out.endsWith(`sent to host-b (192.168.0.2) by MPLSoUDP, label 57
+on host-b:
+MPLSoUDP label 57, 98 bytes
+sent out of vif0/9
+`),
+  );
+  t.deepEqual(requests, [{ vmi: 'fabric', frame: '0a0b' }]);
+  const dumps = JSON.parse(
+    await vrouter.run(['trace', 'a', 'icmp 5.5.5.4', '--then', 'b', '--json'], around),
+  ) as unknown;
+  t.deepEqual(dumps, [
+    { host: null, dump: leaving },
+    { host: 'host-b', dump: arriving },
+  ]);
+});
+
+test('what is expected is expected of the last host', async (t) => {
+  const { around } = twoHosts(bridgedTrace({ outcome: 'dropped', verdict: 'dropped: Invalid Label' }));
+  const run = vrouter.run(['trace', 'a', 'icmp 5.5.5.4', '--then', 'b', '--expect', 'sent'], around);
+  const exit = await t.throwsAsync(run, { instanceOf: Exit });
+  t.is(exit.message, 'expected sent, but it was dropped: Invalid Label; look at the steps');
+});
+
+test('two hosts that send a packet to each other for ever are left after some rounds', async (t) => {
+  const back = { ...leaving.tunnels[0], frame: '0c' };
+  const { requests, around } = twoHosts(bridgedTrace({ tunnels: [back] }));
+  await vrouter.run(['trace', 'a', 'icmp 5.5.5.4', '--then', 'b'], around);
+  t.is(requests.length, 63);
 });
 
 /** A capture file of 4-byte frames 00000001, 00000002 ... */
@@ -176,6 +245,7 @@ const USAGE: readonly (readonly [readonly string[], string])[] = [
   [['a', '--pcap', 'f', 'x'], `'x' is no number of a frame`],
   [['a', '--pcap', 'f', '0'], `'0' is no number of a frame`],
   [['a', 'icmp', '--live', 'any'], '--live goes without a packet'],
+  [['--live', 'any', '--then', 'b'], '--then goes with a dry run; trace live on each host'],
   [['--live', 'any', '--count', '0'], '--count is from 1 to 1000'],
   [['--live', 'any', '--timeout', '0'], `option '--timeout <seconds>' argument '0' is invalid. Use seconds up to 3600`],
 ];

@@ -1,5 +1,6 @@
 /** `vrouter trace`: what the datapath does with a packet. */
-import type { TraceDump, TraceOutcome, TraceStep } from '../control/dumps.js';
+import type { TraceDump, TraceOutcome, TraceStep, TraceTunnel } from '../control/dumps.js';
+import type { Daemon } from './client.js';
 import { json, table } from './columns.js';
 import { Exit, STATUS } from './exit.js';
 import { frameOf } from './pcap.js';
@@ -19,9 +20,59 @@ async function dry(request: Dry, { connect, readBytes }: Surroundings): Promise<
   const frame = pcap ? await captured(pcap, readBytes) : hex;
   const asked = frame === undefined ? { packet: packet ?? '', ...options } : { frame };
   const dump = await connect(request.socket).trace({ vmi, ...asked });
-  const text = request.json ? json(dump) : formatTrace(dump);
-  expect(request.expect, dump, text);
+  const others = await daemonsOf(request.then, connect);
+  const journey: Hop[] = [{ host: null, dump }];
+  await follow(dump, others, journey);
+  const last = journey[journey.length - 1].dump;
+  const text = request.json ? json(request.then.length > 0 ? journey : dump) : journeyText(journey, others);
+  expect(request.expect, last, text);
   return text;
+}
+
+/** What became of the packet on one host; null: on the first. */
+interface Hop {
+  readonly host: string | null;
+  readonly dump: TraceDump;
+}
+
+type Others = ReadonlyMap<string, Daemon>;
+
+/** Daemons of other hosts by the names they have. */
+async function daemonsOf(sockets: readonly string[], connect: Surroundings['connect']): Promise<Others> {
+  const named = sockets.map(async (socket) => {
+    const daemon = connect(socket);
+    return [(await daemon.status()).host, daemon] as const;
+  });
+  return new Map(await Promise.all(named));
+}
+
+/** Most hosts one packet is followed through: a loop between them ends somewhere. */
+const MAX_HOPS = 64;
+
+/** Goes on wherever a packet left for, as far as the daemons there are known. */
+async function follow(dump: TraceDump, others: Others, journey: Hop[]): Promise<void> {
+  for (const { host, frame } of leaving(dump)) {
+    const daemon = host === null ? undefined : others.get(host);
+    if (!daemon || frame === null || journey.length >= MAX_HOPS) continue;
+    const there = await daemon.trace({ vmi: 'fabric', frame });
+    journey.push({ host, dump: there });
+    await follow(there, others, journey);
+  }
+}
+
+/** The tunnels a packet, or what was answered to it, left by. */
+const leaving = (dump: TraceDump): TraceTunnel[] => [...dump.tunnels, ...dump.answers.flatMap(leaving)];
+
+/** One list; behind it what to type on the hosts that could not be asked from here. */
+function journeyText(journey: readonly Hop[], others: Others): string {
+  const parts = journey.map(({ host, dump }) => (host === null ? '' : `on ${host}:\n`) + formatTrace(dump));
+  const rest = journey.flatMap(({ dump }) => leaving(dump)).filter(({ host }) => host === null || !others.has(host));
+  const commands = rest.flatMap(({ host, address, frame }) =>
+    frame === null ? [] : [`on ${host ?? address}: vrouter trace fabric --hex ${frame}\n`],
+  );
+  return [...parts, ...(commands.length === 0 ? [] : [`to see what becomes of it there:\n${commands.join('')}`])].join(
+    '',
+  );
 }
 
 async function captured(

@@ -339,6 +339,19 @@ export interface TraceStep {
 /** What became of a packet: it left, it ended, the agent has it, or its sender was answered. */
 export type TraceOutcome = 'sent' | 'dropped' | 'agent' | 'answered' | 'waits';
 
+/** A packet left for another host. */
+export interface TraceTunnel {
+  /** Name of the host; null: none of the hosts known has the address. */
+  readonly host: string | null;
+  /** Its address on the underlay. */
+  readonly address: string;
+  readonly encapsulation: Encapsulation;
+  /** MPLS label, or VNI with VXLAN. */
+  readonly label: number;
+  /** The frame on the underlay, in hex. Null in a live trace, where it is not kept. */
+  readonly frame: string | null;
+}
+
 export interface TraceDump {
   /** The packet in words. */
   readonly packet: string;
@@ -357,6 +370,8 @@ export interface TraceDump {
   readonly drop: string | null;
   /** What the agent sends back for it, and the way of that. Only of a dry run. */
   readonly answers: readonly TraceDump[];
+  /** The tunnels it left by. */
+  readonly tunnels: readonly TraceTunnel[];
 }
 
 /** What a live trace tells: first that packets are waited for, then each packet. */
@@ -364,7 +379,10 @@ export type LiveTrace = { readonly waiting: true } | TraceDump;
 
 /** A packet to trace: `packet` in words, or the whole `frame` in hex. MACs are in text. */
 export interface TraceRequest {
-  /** Name of a virtual machine interface, or `vif0/N`. */
+  /**
+   * Name of a virtual machine interface, or `vif0/N`. `fabric`: the underlay, with a frame. `fabric:HOST`: a tunnel of that host, and
+   * the packet in words begins with `label N` or `vni N`.
+   */
   readonly vmi: string;
   readonly packet?: string;
   readonly frame?: string;

@@ -167,5 +167,6 @@ export const bridgedTrace = (changes: Partial<TraceDump> = {}): TraceDump => ({
   verdict: 'sent out of vif0/4 tapB (b)',
   drop: null,
   answers: [],
+  tunnels: [],
   ...changes,
 });

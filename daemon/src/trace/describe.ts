@@ -103,6 +103,14 @@ function nexthop({ a }: Step, _: readonly Step[], names: TraceNames): Shown {
   return { subject: `nexthop ${a}`, result: nexthopText(a, names), ids: { nexthop: a } };
 }
 
+/** Why nothing can be sent through a tunnel; empty: it is none, or there is no reason. */
+function unresolvedText(id: number, names: TraceNames): string {
+  const record = names.tables.nexthops.get(id)?.record;
+  if (!record?.tunnel || record.rewrite !== '') return '';
+  const { destination, peer } = record.tunnel;
+  return `the way to ${names.peer(peer) ?? destination} is not known: nobody on the underlay answers for it`;
+}
+
 /** What a nexthop does: `Encap to vif0/4 tap1d962a60-e8 (vm2)`. */
 function nexthopText(id: number, names: TraceNames): string {
   const found = names.tables.nexthops.get(id);
@@ -171,13 +179,32 @@ function drop(step: Step, before: readonly Step[], names: TraceNames): Shown {
   return { subject: '', result: `${DROP_TEXT[reason]}${why === '' ? '' : ` (${why})`}`, ids: { reason: step.a } };
 }
 
+/** What some counters' names do not say. */
+const WHY: Readonly<Partial<Record<DropReason, string>>> = {
+  invalidLabel: 'nobody gave the label away',
+  invalidVnid: 'no network of this host has it',
+  flowUnusable: 'it belongs to no session, and cannot begin one',
+  flowEvict: 'its session is over',
+  flowTableFull: 'the flow table has no room',
+  fragmentQueue: 'too many fragments wait for their first already',
+  noFragmentEntry: 'too many datagrams are under way in fragments',
+  icmpError: 'an error about an error',
+  newFlow: 'the interface has all the flows it may have',
+  packetLoop: 'it would leave by where it came from',
+  ttlExceeded: 'its hops are used up',
+  checksum: 'checksum of the IP header',
+  invalidPacket: 'the IP header or the offload header is malformed',
+  pull: 'shorter than a header it announces',
+  ifRxDiscard: 'no sub-interface has this VLAN',
+};
+
 /** Why a packet was dropped, where the step before says more than the counter's name. */
 function explain(reason: DropReason, step: Step, before: readonly Step[], names: TraceNames): string {
   const lastOf = (kind: number): Step | undefined => before.findLast((one) => one.kind === kind);
   switch (reason) {
     case 'l2NoRoute': {
       const vif = names.tables.vifs.get(step.vif);
-      if (vif && (vif.flags & VIF_FLAG.l2) === 0) return 'the network does not bridge';
+      if (vif && vif.id !== VIF_ID.physical && (vif.flags & VIF_FLAG.l2) === 0) return 'the network does not bridge';
       return `nobody in ${names.vrf(step.vrf)} has MAC ${formatMac(step.head, ethernet.DST)}`;
     }
     case 'discards': {
@@ -186,41 +213,21 @@ function explain(reason: DropReason, step: Step, before: readonly Step[], names:
       const address = formatAddress(looked.head.subarray(looked.c, looked.c + (isIpv6(looked.head) ? 16 : 4)));
       return looked.b === NH_ID.discard ? `no route to ${address}` : `nobody has ${address}`;
     }
+    case 'invalidNh': {
+      const last = lastOf(STEP.nexthop);
+      return last ? unresolvedText(last.a, names) : '';
+    }
     case 'flowActionDrop': {
       const last = lastOf(STEP.flow);
       return last ? flowDropText(last, names) : '';
     }
     case 'invalidSource': {
       const last = lastOf(STEP.flow);
+      if (step.vif === VIF_ID.physical && !lastOf(STEP.arrival))
+        return 'its sender is none of the hosts known; see vrouter get hosts';
       return strangeMac(step.vif, step.head, names) ?? (last ? `it must come from ${nexthopText(last.d, names)}` : '');
     }
-    case 'flowUnusable':
-      return 'it belongs to no session, and cannot begin one';
-    case 'flowEvict':
-      return 'its session is over';
-    case 'flowTableFull':
-      return 'the flow table has no room';
-    case 'fragmentQueue':
-      return 'too many fragments wait for their first already';
-    case 'noFragmentEntry':
-      return 'too many datagrams are under way in fragments';
-    case 'icmpError':
-      return 'an error about an error';
-    case 'newFlow':
-      return 'the interface has all the flows it may have';
-    case 'packetLoop':
-      return 'it would leave by the interface it came from';
-    case 'ttlExceeded':
-      return 'its hops are used up';
-    case 'checksum':
-      return 'checksum of the IP header';
-    case 'invalidPacket':
-      return 'the IP header or the offload header is malformed';
-    case 'pull':
-      return 'shorter than a header it announces';
-    case 'ifRxDiscard':
-      return 'no sub-interface has this VLAN';
     default:
-      return '';
+      return WHY[reason] ?? '';
   }
 }

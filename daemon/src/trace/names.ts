@@ -44,6 +44,20 @@ export class TraceNames {
     );
   }
 
+  /** `host-b (192.168.200.13) by MPLSoUDP, label 57`: where a tunnel's nexthop leads with this label or VNI. */
+  tunnel(nexthop: number, label: number): string {
+    const tunnel = this.tables.nexthops.get(nexthop)?.record.tunnel;
+    if (!tunnel) return `nexthop ${nexthop}, which is gone`;
+    const { encapsulation, destination, peer } = tunnel;
+    return `${this.peer(peer) ?? destination} by ${encapsulation}, ${encapsulation === 'VXLAN' ? 'VNI' : 'label'} ${label}`;
+  }
+
+  /** `host-b (192.168.200.13)`: another host; undefined: it is not known. */
+  peer(id: number): string | undefined {
+    const peer = this.tables.peers.get(id);
+    return peer && `${peer.name} (${peer.address})`;
+  }
+
   /** `ACL 5 (web egress)`: the network, or the security groups, whose list it is. */
   acl(id: number): string {
     const name = this.tables.acls[id]?.record.name;

@@ -1,6 +1,8 @@
-import type { TraceChange, TraceDump, TraceOutcome, TraceStep } from '../control/dumps.js';
+import type { TraceChange, TraceDump, TraceOutcome, TraceStep, TraceTunnel } from '../control/dumps.js';
 import { HEAD_BYTES, STEP, STEP_WORD, type TraceRecord } from '../datapath/tracer.js';
+import type { SentFrame } from '../io/memory.js';
 import { DROP_REASONS, DROP_TEXT } from '../packet/drop.js';
+import { VIF_ID } from '../tables/records.js';
 import { describeStep } from './describe.js';
 import type { TraceNames } from './names.js';
 import { headerFields, packetText } from './packet-text.js';
@@ -8,17 +10,19 @@ import type { Step } from './step.js';
 
 const STAGES = Object.keys(STEP);
 
-/**
- * A record in words.
- * @param answers what the agent sends back for the packet.
- * @param frame the whole packet, where it is known.
- */
-export function renderTrace(
-  record: TraceRecord,
-  names: TraceNames,
-  answers: readonly TraceDump[] = [],
-  frame?: Uint8Array,
-): TraceDump {
+/** What is known of a packet besides its steps. */
+interface Known {
+  /** What the agent sends back for it. */
+  readonly answers?: readonly TraceDump[];
+  /** The whole of it. */
+  readonly frame?: Uint8Array;
+  /** What left for it. */
+  readonly sent?: readonly SentFrame[];
+}
+
+/** A record in words. */
+export function renderTrace(record: TraceRecord, names: TraceNames, known: Known = {}): TraceDump {
+  const { answers = [], frame, sent = [] } = known;
   const steps = readSteps(record);
   const [first] = steps;
   const shown = steps.map((step, i): TraceStep => {
@@ -34,7 +38,36 @@ export function renderTrace(
     lost: record.lost,
     ...verdictOf(steps, shown, names, answers),
     answers,
+    tunnels: tunnelsOf(steps, names, sent),
   };
+}
+
+/** Frames leave in the order in which they were wrapped. */
+function tunnelsOf(steps: readonly Step[], names: TraceNames, sent: readonly SentFrame[]): TraceTunnel[] {
+  const frames = sent.filter(({ port }) => port === VIF_ID.physical);
+  const wrapped = steps.filter(({ kind }) => kind === STEP.tunnel);
+  return wrapped.flatMap(({ a, b }, i) => {
+    const tunnel = names.tables.nexthops.get(a)?.record.tunnel;
+    if (!tunnel) return [];
+    const frame = frames.at(i);
+    return {
+      host: names.tables.peers.get(tunnel.peer)?.name ?? null,
+      address: tunnel.destination,
+      encapsulation: tunnel.encapsulation,
+      label: b,
+      frame: frame ? Buffer.from(frame.frame).toString('hex') : null,
+    };
+  });
+}
+
+/** `out of vif0/4 tap4 (b), to host-b (192.168.200.13) by MPLSoUDP, label 57`: everywhere a packet went. */
+function placesOf(steps: readonly Step[], names: TraceNames): string {
+  const tunnels = steps.filter(({ kind }) => kind === STEP.tunnel).map(({ a, b }) => names.tunnel(a, b));
+  const isUnderlay = (vif: number): boolean => vif === VIF_ID.physical && tunnels.length > 0;
+  const vifs = steps.filter(({ kind, a }) => kind === STEP.output && !isUnderlay(a)).map(({ a }) => names.vif(a));
+  const listed = (word: string, places: readonly string[]): string[] =>
+    places.length === 0 ? [] : [`${word} ${[...new Set(places)].join(', ')}`];
+  return [...listed('out of', vifs), ...listed('to', tunnels)].join(', ');
 }
 
 function readSteps({ steps, heads }: TraceRecord): Step[] {
@@ -65,13 +98,12 @@ function verdictOf(
   names: TraceNames,
   answers: readonly TraceDump[],
 ): Verdict {
-  const sentTo = [...new Set(steps.filter(({ kind }) => kind === STEP.output).map(({ a }) => a))];
+  const places = placesOf(steps, names);
   const dropAt = steps.findIndex(({ kind, b }) => kind === STEP.drop || (kind === STEP.agent && b >= 0));
   const answered = steps.some(({ kind }) => kind === STEP.answer);
-  if (sentTo.length > 0) {
-    const to = sentTo.map((vif) => names.vif(vif)).join(', ');
+  if (places !== '') {
     const outcome: TraceOutcome = answered ? 'answered' : 'sent';
-    return { outcome, verdict: answered ? `answered, out of ${to}` : `sent out of ${to}`, drop: null };
+    return { outcome, verdict: answered ? `answered, ${places}` : `sent ${places}`, drop: null };
   }
   const agent = answers.map(({ packet }) => packet).join(', ');
   if (dropAt >= 0) {

@@ -10,7 +10,9 @@ import type { PuntCommand } from '../tables/punt.js';
 import type { Tables } from '../tables/tables.js';
 import type { Vif } from '../tables/vif.js';
 import { parseMac } from '../wire/addr.js';
+import { VIF_ID } from '../tables/records.js';
 import { Devices, DryRun, type Outcome } from './dry-run.js';
+import { fabricFrame } from './fabric-frame.js';
 import { type Guest, linkDestination, MAX_LENGTH, sourceOf, writeFrame } from './frame.js';
 import { linkAddressOf } from './link-address.js';
 import { type LiveSource, traceLive } from './live.js';
@@ -57,15 +59,16 @@ export class Tracing {
   /** Says what would become of a packet; nothing does. Throws RefusedError. */
   dryRun(request: TraceRequest): TraceDump {
     const { tables, flows, counters, options, bridgeSlots = BRIDGE_SLOTS } = this.#parts;
-    const vif = this.#vifNamed(request.vmi);
+    const from = this.#originOf(request);
     // A run that fails half-way leaves its devices in disorder: they are not used again.
     const devices = this.#devices ?? new Devices(bridgeSlots);
     this.#devices = null;
     const run = new DryRun({ tables, flows, counters, options, nowMs: now() }, devices);
-    const frame = request.frame === undefined ? this.#frameOf(vif, request, run) : frameFromHex(request.frame);
+    const frame = this.#frameFrom(from, request, run);
     const names = this.#namesOf(run);
-    const outcome = run.receive(vif.id, frame);
-    const dump = renderTrace(outcome.record, names, this.#answersTo(outcome, run, names));
+    const outcome = run.receive(from.id, frame);
+    const answers = this.#answersTo(outcome, run, names);
+    const dump = renderTrace(outcome.record, names, { answers, sent: outcome.sent });
     this.#devices = devices;
     return dump;
   }
@@ -74,6 +77,21 @@ export class Tracing {
   live(match: string, limits: { count: number; timeoutMs: number }, stop: AbortSignal): AsyncIterable<LiveTrace> {
     const filter = parseLiveMatch(match, (name) => this.#vifNamed(name).id);
     return traceLive(this.#parts.worker, this.#namesOfWorker(), { filter, ...limits }, stop);
+  }
+
+  /** The interface a packet comes from. */
+  #originOf({ vmi, frame }: TraceRequest): Vif {
+    const isFabric = /^fabric(:|$)/.test(vmi) || (vmi === 'vif0/0' && frame !== undefined);
+    if (!isFabric) return this.#vifNamed(vmi);
+    const underlay = this.#parts.tables.vifs.get(VIF_ID.physical);
+    if (underlay) return underlay;
+    throw new RefusedError('notFound', 'this host has no underlay interface; see vif --get 0');
+  }
+
+  #frameFrom(from: Vif, request: TraceRequest, run: DryRun): Uint8Array {
+    if (request.frame !== undefined) return frameFromHex(request.frame);
+    if (from.id !== VIF_ID.physical) return this.#frameOf(from, request, run);
+    return fabricFrame(request, from, this.#parts.tables);
   }
 
   /** The interface of a name, or of `vif0/N`. Throws RefusedError when it is not there, or not active. */
@@ -137,9 +155,13 @@ export class Tracing {
     const { realiser } = this.#parts;
     return punted.flatMap(({ vif, frame, command }) =>
       answerPunt({ command: command as PuntCommand, vif, frame }, (id) => realiser.guestOf(id)).map((answer) =>
-        renderTrace(run.fromAgent(answer.vif, answer.frame).record, names, [], answer.frame),
+        this.#rendered(run.fromAgent(answer.vif, answer.frame), names, answer.frame),
       ),
     );
+  }
+
+  #rendered({ record, sent }: Outcome, names: TraceNames, frame: Uint8Array): TraceDump {
+    return renderTrace(record, names, { frame, sent });
   }
 }
 
