@@ -1,7 +1,16 @@
 export { PacketIo, PORT, type PacketIoOptions } from './packet-io.js';
-export { LinkMonitor, type LinkEvent } from './link-monitor.js';
+export { LinkMonitor, RouteMonitor, type LinkEvent, type RouteEvent } from './link-monitor.js';
 export { listLinks, sendDrops } from './link-query.js';
+export {
+  listAddresses,
+  listNeighbours,
+  listRoutes,
+  openRouteQuery,
+  routeTo,
+  useNeighbour,
+} from './route-query.js';
 export type { Link } from './netlink.js';
+export type { InterfaceAddress, Neighbour, Route } from './netlink-route.js';
 export {
   closeFd,
   createEventFd,
@@ -10,5 +19,6 @@ export {
   openPacketSocket,
   sdNotify,
   wake,
+  type BpfInstruction,
   type SystemError,
 } from './system.js';

@@ -52,11 +52,12 @@ export function sendDrops(routeSocket: number, ifindex: number): number {
 }
 
 /** The next datagram, in memory that the next call uses again. */
-function receive(fd: number): Uint8Array {
+export function receive(fd: number): Uint8Array {
   return buffer.subarray(0, native.receiveNetlink(fd, buffer, ANSWER_TIMEOUT_MS));
 }
 
-function refusal(errno: number, what: string): SystemError {
+/** What the kernel refused, as an error. */
+export function refusal(errno: number, what: string): SystemError {
   const code = getSystemErrorName(-errno);
   return Object.assign(new Error(`${code}: the kernel ${what}`), { code, errno: -errno, syscall: 'netlink' });
 }

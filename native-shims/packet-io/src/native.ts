@@ -34,7 +34,13 @@ interface Native {
   detach(device: Handle, port: number): void;
   close(device: Handle): void;
 
-  openPacketSocket(ifindex: number, vnetHeader: boolean, ring: boolean, receiveBuffer: number): number;
+  openPacketSocket(
+    ifindex: number,
+    vnetHeader: boolean,
+    ring: boolean,
+    receiveBuffer: number,
+    filter?: Uint8Array,
+  ): number;
   closeFd(fd: number): void;
   /** By a thread of the pool, soon. */
   closeInBackground(fd: number): void;

@@ -36,7 +36,8 @@ export interface LinkMessages {
 
 // Numbers of netlink(7) and rtnetlink(7). Fields are in the byte order of the host.
 const LITTLE_ENDIAN = endianness() === 'LE';
-const HEADER_LEN = 16;
+/** struct nlmsghdr. */
+export const HEADER_LEN = 16;
 const INFO_LEN = 16;
 const ATTRIBUTE_LEN = 4;
 const TYPE = { error: 2, done: 3, newLink: 16, delLink: 17, getLink: 18, newStats: 92, getStats: 94 } as const;
@@ -64,8 +65,8 @@ export function readLinkMessages(bytes: Uint8Array): LinkMessages {
   let error = 0;
   for (const message of messages(bytes)) {
     const { type, body, end } = message;
-    if (message.flags & FLAG.interrupted) interrupted = true;
-    if (type === TYPE.done) done = true;
+    if (message.isInterrupted) interrupted = true;
+    if (message.isDone) done = true;
     error = errorOf(message) ?? error;
     if (type === TYPE.newLink || type === TYPE.delLink) {
       const link = readLink(message.view, body, end);
@@ -79,26 +80,30 @@ export function readLinkMessages(bytes: Uint8Array): LinkMessages {
 interface Message {
   readonly view: DataView;
   readonly type: number;
-  readonly flags: number;
+  /** The kernel says that the list changed while it was read. */
+  readonly isInterrupted: boolean;
+  /** The end of a dump. */
+  readonly isDone: boolean;
   readonly body: number;
   readonly end: number;
 }
 
 /** The complete messages inside `bytes`; a length that makes no sense ends them. */
-function* messages(bytes: Uint8Array): Generator<Message> {
+export function* messages(bytes: Uint8Array): Generator<Message> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at + HEADER_LEN <= bytes.length;) {
     const length = view.getUint32(at, LITTLE_ENDIAN);
     const end = at + length;
     if (length < HEADER_LEN || end > bytes.length) return;
     const type = view.getUint16(at + 4, LITTLE_ENDIAN);
-    yield { view, type, flags: view.getUint16(at + 6, LITTLE_ENDIAN), body: at + HEADER_LEN, end };
+    const isInterrupted = (view.getUint16(at + 6, LITTLE_ENDIAN) & FLAG.interrupted) !== 0;
+    yield { view, type, isInterrupted, isDone: type === TYPE.done, body: at + HEADER_LEN, end };
     at += align(length);
   }
 }
 
 /** The positive errno of a refusal, or 0 where a message of these types tells success. */
-function errorOf({ view, type, body, end }: Message): number | undefined {
+export function errorOf({ view, type, body, end }: Message): number | undefined {
   const hasCode = (type === TYPE.error || type === TYPE.done) && end - body >= 4;
   return hasCode ? -view.getInt32(body, LITTLE_ENDIAN) : undefined;
 }
@@ -140,7 +145,7 @@ function readLink(view: DataView, at: number, end: number): Link | undefined {
 }
 
 /** The attributes in [at, end): type and value of each. A length that makes no sense ends the reading. */
-function* attributes(view: DataView, at: number, end: number): Generator<readonly [number, DataView]> {
+export function* attributes(view: DataView, at: number, end: number): Generator<readonly [number, DataView]> {
   while (at + ATTRIBUTE_LEN <= end) {
     const length = view.getUint16(at, LITTLE_ENDIAN);
     if (length < ATTRIBUTE_LEN || at + length > end) return;
@@ -150,7 +155,8 @@ function* attributes(view: DataView, at: number, end: number): Generator<readonl
   }
 }
 
-const bytesOf = (view: DataView): Buffer => Buffer.from(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
+/** The same memory. */
+export const bytesOf = (view: DataView): Buffer => Buffer.from(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
 
 function zeroTerminated(view: DataView): string {
   const bytes = bytesOf(view);
@@ -190,7 +196,20 @@ export function readSendDrops(bytes: Uint8Array): { readonly drops?: number; rea
   return { error: 0 };
 }
 
-function request(type: number, flags: number, bodyLen: number): DataView {
+/** Bytes that attributes with values of these lengths take. */
+export const attributesLen = (...lengths: readonly number[]): number =>
+  lengths.reduce((sum, length) => sum + align(ATTRIBUTE_LEN + length), 0);
+
+/** Writes an attribute; returns where the next one begins. */
+export function putAttribute(view: DataView, at: number, type: number, value: Uint8Array): number {
+  view.setUint16(at, ATTRIBUTE_LEN + value.length, LITTLE_ENDIAN);
+  view.setUint16(at + 2, type, LITTLE_ENDIAN);
+  bytesOf(view).set(value, at + ATTRIBUTE_LEN);
+  return at + align(ATTRIBUTE_LEN + value.length);
+}
+
+/** A request with room for `bodyLen` bytes behind the header. */
+export function request(type: number, flags: number, bodyLen: number): DataView {
   const view = new DataView(new ArrayBuffer(HEADER_LEN + bodyLen));
   view.setUint32(0, view.byteLength, LITTLE_ENDIAN);
   view.setUint16(4, type, LITTLE_ENDIAN);

@@ -1,3 +1,4 @@
+import { endianness } from 'node:os';
 import { native } from './native.js';
 
 /** What the kernel's refusals look like when thrown. */
@@ -26,16 +27,39 @@ interface PacketSocketOptions {
   readonly ring?: boolean;
   /** Bytes of received frames that may wait in the socket [8 MiB]. */
   readonly receiveBuffer?: number;
+  /** Classic BPF program (linux/filter.h): frames it returns 0 for are not received [every frame is]. */
+  readonly filter?: readonly BpfInstruction[];
+}
+
+/** An instruction of classic BPF: operation, jump distances if true and if false, operand. */
+export type BpfInstruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number];
+
+const LITTLE_ENDIAN = endianness() === 'LE';
+const BPF_INSTRUCTION_LEN = 8;
+
+/** struct sock_filter of each instruction. */
+function programOf(instructions: readonly BpfInstruction[]): Uint8Array {
+  const view = new DataView(new ArrayBuffer(instructions.length * BPF_INSTRUCTION_LEN));
+  for (const [i, [code, ifTrue, ifFalse, operand]] of instructions.entries()) {
+    const at = i * BPF_INSTRUCTION_LEN;
+    view.setUint16(at, code, LITTLE_ENDIAN);
+    view.setUint8(at + 2, ifTrue);
+    view.setUint8(at + 3, ifFalse);
+    view.setUint32(at + 4, operand, LITTLE_ENDIAN);
+  }
+  return new Uint8Array(view.buffer);
 }
 
 /**
  * Opens a packet socket on an interface of this thread's network namespace: every protocol, received frames only, non-blocking.
  * Needs CAP_NET_RAW. A ring takes the kernel some 10 ms to set up, so a thread that forwards leaves this to another. The caller
- * closes it with `closeFd`, after detach. Throws ENODEV, EPERM.
+ * closes it with `closeFd`, after detach. Throws ENODEV, EPERM, EINVAL for a filter that is no program.
  */
 export function openPacketSocket(ifindex: number, options: PacketSocketOptions): number {
   const ring = options.ring === true && (withRing.size + 1) * RING_BYTES <= RING_BUDGET;
-  const fd = native.openPacketSocket(ifindex, options.vnetHeader, ring, options.receiveBuffer ?? RECEIVE_BUFFER);
+  const { vnetHeader, receiveBuffer = RECEIVE_BUFFER } = options;
+  const filter = options.filter && programOf(options.filter);
+  const fd = native.openPacketSocket(ifindex, vnetHeader, ring, receiveBuffer, filter);
   if (ring) withRing.add(fd);
   return fd;
 }

@@ -52,9 +52,13 @@ napi_value openPacketSocketCall(napi_env env, napi_callback_info info) {
   const bool vnetHeader = args.boolean(1);
   const bool ring = args.boolean(2);
   const int receiveBuffer = args.positive(3);
+  const Bytes filter = args.has(4) ? args.bytes(4) : Bytes{};
   if (args.bad()) return nullptr;
+  // An empty array has no memory; it is no program either.
+  static const uint8_t none = 0;
+  const uint8_t *program = args.has(4) && !filter.at ? &none : filter.at;
   int fd = -1;
-  const Failure failure = openPacketSocket(ifindex, vnetHeader, ring, receiveBuffer, &fd);
+  const Failure failure = openPacketSocket(ifindex, vnetHeader, ring, receiveBuffer, program, filter.length, &fd);
   return result(env, failure, fd);
 }
 

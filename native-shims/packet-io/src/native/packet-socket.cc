@@ -2,10 +2,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <cstring>
+#include <vector>
 
 #include "ring.h"
 
@@ -22,6 +26,21 @@ Failure set(int fd, int level, int option, int value, const char *call) {
 /** A buffer size beyond the system's limit where we may, up to the limit where we may not. */
 void setBuffer(int fd, int forced, int limited, int bytes) {
   if (setsockopt(fd, SOL_SOCKET, forced, &bytes, sizeof bytes) < 0) setsockopt(fd, SOL_SOCKET, limited, &bytes, sizeof bytes);
+}
+
+/** A classic BPF program (linux/filter.h) that decides which frames are received. */
+Failure setFilter(int fd, const uint8_t *filter, size_t bytes) {
+  // Memory of JavaScript need not lie as instructions have to.
+  std::vector<sock_filter> instructions(bytes / sizeof(sock_filter));
+  if (instructions.empty() || instructions.size() > BPF_MAXINSNS || bytes % sizeof(sock_filter) != 0) {
+    return {EINVAL, "setsockopt SO_ATTACH_FILTER"};
+  }
+  memcpy(instructions.data(), filter, bytes);
+  const sock_fprog program{static_cast<unsigned short>(instructions.size()), instructions.data()};
+  if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0) {
+    return {errno, "setsockopt SO_ATTACH_FILTER"};
+  }
+  return {};
 }
 
 Failure configure(int fd, int ifindex, bool vnetHeader, bool ring, int receiveBuffer) {
@@ -44,13 +63,15 @@ Failure configure(int fd, int ifindex, bool vnetHeader, bool ring, int receiveBu
 
 }  // namespace
 
-Failure openPacketSocket(int ifindex, bool vnetHeader, bool ring, int receiveBuffer, int *out) {
+Failure openPacketSocket(int ifindex, bool vnetHeader, bool ring, int receiveBuffer, const uint8_t *filter, size_t filterBytes,
+                         int *out) {
   // Interface 0 would mean all of them.
   if (ifindex <= 0) return {ENODEV, "bind"};
   // Protocol 0: nothing is received before the socket is set up and bound.
   const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return {errno, "socket"};
-  const Failure failure = configure(fd, ifindex, vnetHeader, ring, receiveBuffer);
+  Failure failure = filter ? setFilter(fd, filter, filterBytes) : Failure{};
+  if (!failure) failure = configure(fd, ifindex, vnetHeader, ring, receiveBuffer);
   if (failure) {
     close(fd);
     return failure;
