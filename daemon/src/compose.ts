@@ -17,6 +17,7 @@ import { answerPunt } from './agent/punt.js';
 import { Realiser } from './agent/realiser.js';
 import { Reconciler } from './agent/reconcile.js';
 import { startApi } from './api/server.js';
+import { startUnderlay, type UnderlayParts } from './compose-underlay.js';
 import { type Config, ConfigError, defaultNetworkMtu } from './config.js';
 import { EmbeddedRedis } from './control/embedded-redis.js';
 import type { RedisSettings } from './control/redis-connection.js';
@@ -90,7 +91,12 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   const redis = await startRedis(config, log, undo);
   const store = await startStore(config, redis, log, undo);
   await startHosts(config, redis, version, log, undo);
-  const { tables, counters, flows, host, ports, realiser, duties } = startForwarding(config, redis, log, undo);
+  const { tables, counters, flows, host, ports, underlay, realiser, duties } = startForwarding(
+    config,
+    redis,
+    log,
+    undo,
+  );
   store.watch((change) => {
     realiser.onChange(change);
   });
@@ -98,6 +104,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   watchLinks(realiser, undo);
   const audit = (): void => {
     realiser.audit();
+    underlay.audit();
     ports.renewIsolation().catch((error: unknown) => {
       log.warn({ err: error }, 'could not isolate the ports from the host');
     });
@@ -128,6 +135,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
     counters,
     flowsPerInterface,
     ports,
+    underlayLink: () => underlay.link(),
     realiser,
     operator,
     status,
@@ -149,6 +157,7 @@ interface Forwarding {
   readonly flows: FlowTable;
   readonly host: WorkerHost;
   readonly ports: Ports;
+  readonly underlay: UnderlayParts;
   readonly realiser: Realiser;
   readonly duties: FlowDuties;
 }
@@ -174,7 +183,7 @@ function startForwarding(config: Config, redis: RedisSettings, log: Logger, undo
       answerAll(ring, host, realiser);
     },
     onPortLost: (vif, reason) => {
-      realiser.portLost(vif, reason);
+      if (!underlay.portLost(vif, reason)) realiser.portLost(vif, reason);
     },
   });
   const reconciler = new Reconciler(tables, (changes) => host.change(changes));
@@ -206,13 +215,15 @@ function startForwarding(config: Config, redis: RedisSettings, log: Logger, undo
     log,
   });
   reconciler.reconcile('host', FIXED);
+  const underlay = startUnderlay(config, host, reconciler, log);
   const duties = new FlowDuties({ config, flows, events, tables, host, realiser, redis, log });
   host.start();
   duties.start();
   undo.push(() => duties.stop());
   undo.push(() => host.stop());
+  undo.push(() => underlay.stop());
   undo.push(() => realiser.settled());
-  return { tables, counters, flows, host, ports, realiser, duties };
+  return { tables, counters, flows, host, ports, underlay, realiser, duties };
 }
 
 /** Makes the state directory and locks it: two daemons must never share one. */

@@ -34,6 +34,7 @@ import { DROP_REASONS } from './packet/drop.js';
 import type { BridgeEntry } from './tables/bridge.js';
 import { type Counters, VIF, VRF_STAT, VRF_STATS } from './tables/counters.js';
 import type { Nexthop } from './tables/nexthop.js';
+import { VIF_ID } from './tables/records.js';
 import { countReferences, type References } from './tables/references.js';
 import type { Tables } from './tables/tables.js';
 import type { Vif } from './tables/vif.js';
@@ -48,6 +49,8 @@ export interface ViewParts {
   /** Flow entries of an interface whose record names no number. */
   readonly flowsPerInterface: number;
   readonly ports: Pick<Ports, 'kernelDrops'>;
+  /** Speed and duplex of the underlay interface, if it tells them. */
+  readonly underlayLink: () => VifDump['link'];
   readonly realiser: Realiser;
   readonly operator: Operator;
   readonly status: DaemonStatus;
@@ -233,8 +236,10 @@ export class View implements DaemonView {
   #vifDump(vif: Vif, references: References): VifDump {
     const { counters, ports, realiser, flowsPerInterface } = this.#parts;
     const at = counters.vifAt(vif.id);
+    const link = vif.id === VIF_ID.physical ? this.#parts.underlayLink() : undefined;
     const word = (name: keyof typeof VIF): number => counters.words[at + VIF[name]];
     return vifDump(vif.record, {
+      ...(link && { link }),
       ref: references.vif(vif.id),
       vmi: realiser.nameOf(vif.id) ?? null,
       rx: { packets: word('rxPackets'), bytes: word('rxBytes'), errors: word('rxErrors') },

@@ -123,7 +123,7 @@ type Restrictions = Pick<
 >;
 
 /** An interface without flows. */
-const UNRESTRICTED: Restrictions = {
+export const UNRESTRICTED: Restrictions = {
   portSecurity: false,
   maxFlows: 0,
   egressAcl: -1,
@@ -350,6 +350,7 @@ function familyOf(address: string): 'inet' | 'inet6' {
   return address.includes(':') ? 'inet6' : 'inet';
 }
 
-function ethernetHex(dst: string, src: string): string {
+/** An Ethernet header as nexthops keep it; its type is written when a packet is sent. */
+export function ethernetHex(dst: string, src: string): string {
   return `${dst}${src}`.replaceAll(':', '') + ETHERTYPE_IPV4;
 }

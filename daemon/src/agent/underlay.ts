@@ -163,10 +163,11 @@ export class KernelUnderlay implements Underlay {
   learnMtu(destination: string, mtu: number): void {
     const least = LEAST_MTU[destination.includes(':') ? 6 : 4];
     const known = this.#pathMtus.get(destination);
-    const way = this.wayTo(destination);
-    if (!way || mtu < least || mtu >= way.mtu) return;
+    const way = this.#followed.get(destination)?.way;
+    const most = Math.max(mtu, least);
+    if (!way || most >= way.mtu) return;
     const until = this.#later.now() + PATH_MTU_MS;
-    this.#pathMtus.set(destination, { mtu: Math.min(mtu, known?.mtu ?? mtu), until });
+    this.#pathMtus.set(destination, { mtu: Math.min(most, known?.mtu ?? most), until });
     this.#expiry ??= this.#later.after(PATH_MTU_MS, () => {
       this.#expirePaths();
     });

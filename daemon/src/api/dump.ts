@@ -20,9 +20,11 @@ import type { BridgeRecord, Family, NexthopRecord, RouteRecord, TunnelRecord, Vi
 /** Letters of interface flags, in print order. */
 const VIF_LETTERS: Record<keyof typeof VIF_FLAG, string> = {
   policy: 'P',
+  transmitOffload: 'Tc',
   l3: 'L3',
   l2: 'L2',
   dhcp: 'D',
+  vhostPhysical: 'Vp',
   unknownUnicastFlood: 'Uuf',
   dropNewFlows: 'Df',
   etreeRoot: 'Er',

@@ -12,9 +12,13 @@ type VifType = (typeof VIF_TYPE)[keyof typeof VIF_TYPE];
 /** Interface flags; the bit values are those `vif` prints as letters (tf-vrouter include/vr_interface.h). */
 export const VIF_FLAG = {
   policy: 0x1,
+  /** The port finishes checksums and cuts super-frames itself. */
+  transmitOffload: 0x20,
   l3: 0x40,
   l2: 0x80,
   dhcp: 0x100,
+  /** The underlay interface, beside which there is vhost0. */
+  vhostPhysical: 0x200,
   unknownUnicastFlood: 0x10000,
   /** Shown while an interface has as many flows as it may have; in no record. */
   dropNewFlows: 0x40000,

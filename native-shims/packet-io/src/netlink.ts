@@ -105,7 +105,7 @@ export function* messages(bytes: Uint8Array): Generator<Message> {
 /** The positive errno of a refusal, or 0 where a message of these types tells success. */
 export function errorOf({ view, type, body, end }: Message): number | undefined {
   const hasCode = (type === TYPE.error || type === TYPE.done) && end - body >= 4;
-  return hasCode ? -view.getInt32(body, LITTLE_ENDIAN) : undefined;
+  return hasCode ? 0 - view.getInt32(body, LITTLE_ENDIAN) : undefined;
 }
 
 /** The link that the ifinfomsg in [at, end) tells of. */
@@ -156,7 +156,8 @@ export function* attributes(view: DataView, at: number, end: number): Generator<
 }
 
 /** The same memory. */
-export const bytesOf = (view: DataView): Buffer => Buffer.from(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
+export const bytesOf = (view: DataView): Buffer =>
+  Buffer.from(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
 
 function zeroTerminated(view: DataView): string {
   const bytes = bytesOf(view);

@@ -53,7 +53,9 @@ export function listNeighbours(socket: number): Neighbour[] {
 
 /** All routes of the main table, both families. */
 export function listRoutes(socket: number): Route[] {
-  return dump(socket, 'routes').flatMap((told) => (told.type === 'newroute' && told.route.table === MAIN_TABLE ? [told.route] : []));
+  return dump(socket, 'routes').flatMap((told) =>
+    told.type === 'newroute' && told.route.table === MAIN_TABLE ? [told.route] : [],
+  );
 }
 
 /** All addresses of interfaces. */

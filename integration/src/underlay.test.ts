@@ -1,0 +1,154 @@
+/**
+ * A daemon on an underlay; the tests play the other hosts:
+ *
+ *   ┌ host ───────────────────┐         ┌ other ─────────────┐
+ *   │ vrouterd   eth1         ├─────────┤ eth1               │
+ *   │            192.168.90.1 │         │ 192.168.90.2       │
+ *   │            fd90::1      │         │ fd90::2            │
+ *   └─────────────────────────┘         └────────────────────┘
+ */
+import test, { type ExecutionContext } from 'ava';
+import type { Daemon } from './lab/daemon.js';
+import { Lab } from './lab/lab.js';
+import type { Namespace } from './lab/namespace.js';
+import { run, until } from './lab/process.js';
+
+interface Underlay {
+  readonly lab: Lab;
+  readonly daemon: Daemon;
+  readonly host: Namespace;
+  readonly other: Namespace;
+}
+
+const US = { 4: '192.168.90.1', 6: 'fd90::1' } as const;
+
+async function underlay(t: ExecutionContext, family: 4 | 6 = 4, config = ''): Promise<Underlay> {
+  const lab = await Lab.create(t);
+  const host = await lab.namespace('host');
+  const other = await lab.namespace('other');
+  await join(host, other);
+  const daemon = await lab.daemon({ namespace: host, tunnel: `{ address: '${US[family]}' }`, config });
+  return { lab, daemon, host, other };
+}
+
+/** A veth between the two, with addresses. */
+async function join(host: Namespace, other: Namespace): Promise<void> {
+  await run([
+    'ip',
+    '-n',
+    host.name,
+    'link',
+    'add',
+    'eth1',
+    'type',
+    'veth',
+    'peer',
+    'name',
+    'eth1',
+    'netns',
+    other.name,
+  ]);
+  for (const [namespace, last] of [
+    [host, 1],
+    [other, 2],
+  ] as const) {
+    await namespace.run('ip link set eth1 up');
+    await namespace.run(`ip address add 192.168.90.${last}/24 dev eth1`);
+    await namespace.run(`ip address add fd90::${last}/64 dev eth1 nodad`);
+  }
+}
+
+interface VifDump {
+  readonly id: number;
+  readonly name: string;
+  readonly type: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly flags: readonly string[];
+  readonly rx: { readonly packets: number };
+  readonly link?: { readonly speed: number; readonly duplex: number };
+}
+
+const physical = (daemon: Daemon): Promise<VifDump> =>
+  daemon.dump<VifDump[]>('vif', '--get 0').then((dump) => ([dump].flat() as VifDump[])[0]);
+
+/** Sends UDP datagrams to each of these ports from the other host, and a GRE packet. */
+async function sendTunnelPackets(other: Namespace, address: string, ports: readonly number[]): Promise<void> {
+  const code = `
+import socket, sys
+family = socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET
+for port in sys.argv[2:]:
+    socket.socket(family, socket.SOCK_DGRAM).sendto(b'\\0' * 40, (sys.argv[1], int(port)))
+raw = socket.socket(family, socket.SOCK_RAW, 47)
+raw.sendto(bytes.fromhex('00008847000101 40'.replace(' ', '')) + b'\\0' * 40, (sys.argv[1], 0))
+`;
+  await other.run(['python3', '-c', code, address, ...ports.map(String)]);
+}
+
+test('vif0/0 is the underlay interface, and takes the tunnel packets to us alone', async (t) => {
+  const { daemon, other } = await underlay(t);
+  const before = await physical(daemon);
+  t.is(before.name, 'eth1');
+  t.is(before.type, 'Physical');
+  t.is(before.mac, await daemon.namespace.mac('eth1'));
+  t.is(before.mtu, 1500);
+  t.deepEqual(before.flags, ['Tc', 'L3', 'L2', 'Vp', 'Er']);
+  t.regex(await daemon.run('vif', '--get 0'), /^vif0\/0 {6}OS: eth1 \(Speed 10000, Duplex 1\)$/m);
+
+  await other.ping(US[4]);
+  await sendTunnelPackets(other, US[4], [6635, 51234, 4789, 6636, 53]);
+  await until('the packets are counted', async () => ((await physical(daemon)).rx.packets >= 4 ? true : undefined));
+  t.is((await physical(daemon)).rx.packets, 4, 'three ports and GRE; neither pings nor other ports');
+});
+
+for (const family of [4, 6] as const) {
+  test(`the host never answers tunnel packets over IPv${family}, and everything else as always`, async (t) => {
+    const { daemon, other } = await underlay(t, family);
+    const captured = await other.capture('eth1', 'icmp or icmp6');
+    await sendTunnelPackets(other, US[family], [6635, 51234, 4789]);
+    await other.ping(US[family], 1);
+    t.deepEqual(
+      (await captured.stop()).filter((line) => /unreachable/.test(line)),
+      [],
+    );
+    // The other address of the host is its own affair.
+    const usual = await other.capture('eth1', 'icmp or icmp6');
+    await sendTunnelPackets(other, US[family === 4 ? 6 : 4], [6635]);
+    await other.ping(US[family], 1);
+    t.true((await usual.stop()).some((line) => /unreachable/.test(line)));
+
+    t.is(await daemon.stop(), 0);
+    const { stdout } = await daemon.namespace.attempt(['/usr/sbin/nft', 'list', 'ruleset']);
+    t.notRegex(stdout, /underlay/, 'what was made on the host is taken back');
+  });
+}
+
+test('rules that somebody flushed are back soon', async (t) => {
+  const { daemon, host } = await underlay(t);
+  const rules = async (): Promise<string> => (await host.attempt(['/usr/sbin/nft', 'list', 'ruleset'])).stdout;
+  await until('the rules are there', async () => ((await rules()).includes('4789') ? true : undefined));
+  await host.run('/usr/sbin/nft flush ruleset');
+  await until('the rules are back', async () => ((await rules()).includes('4789') ? true : undefined), 15_000);
+  t.true(daemon.running);
+});
+
+test('the underlay interface may go and come back as another one, with another MAC and MTU', async (t) => {
+  const { daemon, host, other } = await underlay(t);
+  await host.run('ip link delete eth1');
+  await join(host, other);
+  await host.run('ip link set eth1 mtu 1400 address 02:00:00:00:90:01');
+  await until('the new interface is known', async () => {
+    const { mac, mtu } = await physical(daemon);
+    return mac === '02:00:00:00:90:01' && mtu === 1400 ? true : undefined;
+  });
+  const { rx } = await physical(daemon);
+  const captured = await other.capture('eth1', 'icmp');
+  await sendTunnelPackets(other, US[4], [6635]);
+  await until('packets arrive', async () =>
+    (await physical(daemon)).rx.packets === rx.packets + 2 ? true : undefined,
+  );
+  t.deepEqual(
+    (await captured.stop()).filter((line) => /unreachable/.test(line)),
+    [],
+  );
+});
