@@ -22,6 +22,7 @@ import { type Config, ConfigError, defaultNetworkMtu } from './config.js';
 import { EmbeddedRedis } from './control/embedded-redis.js';
 import type { RedisSettings } from './control/redis-connection.js';
 import { defaultMac } from './control/names.js';
+import type { PortHandle } from './datapath/commands.js';
 import type { DatapathOptions } from './datapath/datapath.js';
 import { type Probe, RedisHosts } from './control/redis-hosts.js';
 import { RedisStore } from './control/redis-store.js';
@@ -91,25 +92,14 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   const redis = await startRedis(config, log, undo);
   const store = await startStore(config, redis, log, undo);
   await startHosts(config, redis, version, log, undo);
-  const { tables, counters, flows, host, ports, underlay, realiser, duties } = startForwarding(
-    config,
-    redis,
-    log,
-    undo,
-  );
+  const forwarding = startForwarding(config, redis, log, undo);
+  const { tables, counters, flows, host, ports, underlay, realiser, duties } = forwarding;
   store.watch((change) => {
     realiser.onChange(change);
   });
   watchNamespaces(realiser, undo);
   watchLinks(realiser, undo);
-  const audit = (): void => {
-    realiser.audit();
-    underlay.audit();
-    ports.renewIsolation().catch((error: unknown) => {
-      log.warn({ err: error }, 'could not isolate the ports from the host');
-    });
-  };
-  undo.push(schedule(AUDIT, audit, log));
+  startAudits(forwarding, log, undo);
 
   const operator = new Operator({
     store,
@@ -149,6 +139,18 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   keepWatchdog(host, undo);
   log.info({ socket: config.api.socket, stateDir: config.stateDir }, 'ready');
   return duties;
+}
+
+/** Compares the kernel's state with what it should be, every now and then. */
+function startAudits({ ports, underlay, realiser }: Forwarding, log: Logger, undo: Undo): void {
+  const audit = (): void => {
+    realiser.audit();
+    underlay.audit();
+    ports.renewIsolation().catch((error: unknown) => {
+      log.warn({ err: error }, 'could not isolate the ports from the host');
+    });
+  };
+  undo.push(schedule(AUDIT, audit, log));
 }
 
 interface Forwarding {
@@ -197,12 +199,7 @@ function startForwarding(config: Config, redis: RedisSettings, log: Logger, undo
     datapath: {
       open: (vif, port) => {
         const handle = handleOf(vif, port);
-        return () => {
-          // Dry runs cut and finish frames for the port as the worker does.
-          const known = tables.vifs.get(vif);
-          if (known) known.offloads = handle.vnetHeader;
-          return host.attach(handle);
-        };
+        return () => attach(handle, host, tables);
       },
       detach: (vif) => {
         host.detach(vif);
@@ -305,10 +302,17 @@ function marksOf({ host, stateDir }: Config): PortMarks {
 }
 
 /** Opens what a port needs to be read by the worker. */
-function handleOf(vif: number, port: OpenPort): Parameters<WorkerHost['attach']>[0] {
+function handleOf(vif: number, port: OpenPort): PortHandle {
   const { vnetHeader } = port;
   if (port.kind === 'tap') return { vif, device: 'tap', fd: port.fd, vnetHeader };
   return { vif, device: 'packet', fd: openPacketSocket(port.ifindex, { vnetHeader, ring: true }), vnetHeader };
+}
+
+function attach(handle: PortHandle, host: WorkerHost, tables: Tables): void {
+  // Dry runs cut and finish frames for the port as the worker does.
+  const known = tables.vifs.get(handle.vif);
+  if (known) known.offloads = handle.vnetHeader;
+  host.attach(handle);
 }
 
 function answerAll(ring: FrameRing, host: WorkerHost, realiser: Realiser): void {

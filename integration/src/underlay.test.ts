@@ -69,8 +69,7 @@ interface VifDump {
   readonly link?: { readonly speed: number; readonly duplex: number };
 }
 
-const physical = (daemon: Daemon): Promise<VifDump> =>
-  daemon.dump<VifDump[]>('vif', '--get 0').then((dump) => ([dump].flat() as VifDump[])[0]);
+const physical = (daemon: Daemon): Promise<VifDump> => daemon.dump<VifDump>('vif', '--get 0');
 
 /** Sends UDP datagrams to each of these ports from the other host, and a GRE packet. */
 async function sendTunnelPackets(other: Namespace, address: string, ports: readonly number[]): Promise<void> {

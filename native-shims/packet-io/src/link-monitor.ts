@@ -50,8 +50,12 @@ class Monitor<Event> {
       const length = this.#receive();
       if (length === 0) return;
       const events = length < 0 ? [{ type: 'overrun' } as const] : this.#read(this.#buffer.subarray(0, length));
-      for (const event of events) if (this.#watch) this.#onEvent(event);
+      this.#tell(events);
     }
+  }
+
+  #tell(events: readonly (Event | { readonly type: 'overrun' })[]): void {
+    for (const event of events) if (this.#watch) this.#onEvent(event);
   }
 
   /** Bytes of the next datagram; 0: none is there; negative: some were lost. */
