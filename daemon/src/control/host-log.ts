@@ -34,8 +34,8 @@ export const nextId = (last: LogId, nowMs: number): LogId => ({
   sequence: last.sequence + 1,
 });
 
-/** An id that follows no other: readers then read everything anew. `random` is in [0, 1). */
+/** An id that follows no other, NO_ID neither: readers then read everything anew. `random` is in [0, 1). */
 export const freshId = (last: LogId, nowMs: number, random: number): LogId => ({
   ms: Math.max(last.ms + 1, nowMs),
-  sequence: 1 + Math.floor(random * FIRST_SEQUENCES),
+  sequence: 2 + Math.floor(random * FIRST_SEQUENCES),
 });
