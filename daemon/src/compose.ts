@@ -91,7 +91,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   takeStateDir(config.stateDir, undo);
   const redis = await startRedis(config, log, undo);
   const store = await startStore(config, redis, log, undo);
-  await startHosts(config, redis, version, log, undo);
+  const hosts = await startHosts(config, redis, version, log, undo);
   const forwarding = startForwarding(config, redis, log, undo);
   const { tables, counters, flows, host, ports, underlay, realiser, duties } = forwarding;
   store.watch((change) => {
@@ -129,6 +129,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
     realiser,
     operator,
     status,
+    hosts,
     flows: {
       table: flows,
       command: (op, index, generation) => host.carriedOut(host.flowCommand(op, index, generation)),

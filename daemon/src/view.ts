@@ -10,6 +10,8 @@ import type {
   FlowDump,
   FlowOp,
   FlowTableDump,
+  HostCountsDump,
+  HostDump,
   InetFamily,
   InetRouteDump,
   LiveTrace,
@@ -26,6 +28,7 @@ import type {
 } from './control/dumps.js';
 import type { FlowMatch } from './control/flow-match.js';
 import { fullName } from './control/names.js';
+import type { RedisHosts } from './control/redis-hosts.js';
 import { contains, parseAddress, parsePrefix } from './control/prefix.js';
 import { FlowView } from './flow-view.js';
 import type { FlowViewParts } from './flow-view.js';
@@ -56,6 +59,7 @@ export interface ViewParts {
   readonly status: DaemonStatus;
   readonly flows: Pick<FlowViewParts, 'table' | 'command'>;
   readonly tracing: Tracing;
+  readonly hosts: Pick<RedisHosts, 'hosts' | 'counts'>;
 }
 
 /** What the tools may ask, answered from the agent's tables and the shared counters: nothing here disturbs the worker. */
@@ -201,6 +205,14 @@ export class View implements DaemonView {
     if (!tables.vrfs[vrf]) return undefined;
     const at = counters.vrfAt(vrf);
     return vrfstatsDump(vrf, Object.fromEntries(VRF_STATS.map((stat) => [stat, counters.words[at + VRF_STAT[stat]]])));
+  }
+
+  hosts(name?: string): Promise<readonly HostDump[]> {
+    return this.#parts.hosts.hosts(name);
+  }
+
+  hostCounts(): HostCountsDump {
+    return this.#parts.hosts.counts;
   }
 
   status(): StatusDump {

@@ -2,7 +2,7 @@ import test from 'ava';
 
 import type { ErrorReply } from '../control/dumps.js';
 import { RefusedError } from '../control/refused.js';
-import { encapNexthop, guestVif, inetRoute, tcpFlow } from '../testing/dumps.js';
+import { encapNexthop, guestVif, inetRoute, tcpFlow, clusterHosts } from '../testing/dumps.js';
 import { guestView } from '../testing/view.js';
 import { createApi, createMetricsServer } from './handlers.js';
 import { Metrics } from './metrics.js';
@@ -298,4 +298,26 @@ test('a server for scrapes answers nothing else', async (t) => {
   const app = createMetricsServer(new Metrics(guestView()), log);
   t.is((await app.inject('/metrics')).statusCode, 200);
   t.is((await app.inject('/v1/vif')).statusCode, 404);
+});
+
+test('the hosts of the cluster are listed, shown one by one, and measured', async (t) => {
+  const lines = (await get('/v1/hosts')).body.trim().split('\n');
+  t.deepEqual(
+    lines.map((line): unknown => JSON.parse(line)),
+    [...clusterHosts()],
+  );
+  t.like((await get('/v1/hosts/beta')).json(), { name: 'beta', state: 'keepaliveAnswered' });
+  const reply = await get('/v1/hosts/gamma');
+  t.is(reply.statusCode, 404);
+  t.like(reply.json(), { error: { message: 'host gamma does not exist; vrouter get hosts lists all' } });
+
+  const text = (await get('/metrics')).body;
+  t.regex(text, /^vrouter_hosts\{state="alive"\} 1$/m);
+  t.regex(text, /^vrouter_hosts\{state="keepaliveAnswered"\} 1$/m);
+  t.regex(text, /^vrouter_hosts\{state="withdrawn"\} 0$/m);
+  t.regex(text, /^vrouter_host_routes 12$/m);
+  t.regex(text, /^vrouter_host_log_lag_entries 7$/m);
+  t.regex(text, /^vrouter_host_log_lag_seconds 1.25$/m);
+  t.regex(text, /^vrouter_host_log_entries_total 41$/m);
+  t.regex(text, /^vrouter_host_rereads_total 2$/m);
 });

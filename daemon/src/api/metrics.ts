@@ -2,6 +2,7 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 
 import type { FlowUseDump, StatusDump, VifDump } from '../control/dumps.js';
+import { HostMetrics } from './host-metrics.js';
 import type { DaemonView } from './view.js';
 
 /** What is counted of each interface: name, meaning, value. */
@@ -35,6 +36,7 @@ export class Metrics {
   #status: StatusDump;
   readonly #vifs: readonly { counter: Counter<(typeof VIF_LABELS)[number]>; value: (vif: VifDump) => number }[];
 
+  readonly #hosts: HostMetrics;
   readonly #vifFlows: Gauge<(typeof VIF_LABELS)[number]>;
 
   constructor(view: DaemonView) {
@@ -52,6 +54,7 @@ export class Metrics {
     this.#watchDatapath();
     this.#watchFlows();
     this.#describeDaemon();
+    this.#hosts = new HostMetrics(view, this.#registry);
   }
 
   /** One scrape. */
@@ -64,6 +67,7 @@ export class Metrics {
       for (const { counter, value } of this.#vifs) counter.inc(labels, value(vif));
       this.#vifFlows.set(labels, vif.flows.entries);
     }
+    await this.#hosts.collect();
     return this.#registry.metrics();
   }
 

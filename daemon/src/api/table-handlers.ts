@@ -1,4 +1,4 @@
-/** Requests that read the tables: vif, nh, rt, mpls, vxlan, dropstats, vrfstats, status. */
+/** Requests that read the tables: vif, nh, rt, mpls, vxlan, dropstats, vrfstats, status, hosts. */
 import { isIP } from 'node:net';
 
 import type { FastifyInstance, FastifyReply } from 'fastify';
@@ -48,6 +48,8 @@ export function registerTables(app: FastifyInstance, view: DaemonView): void {
     found(view.vrfstatsOf(id), `VRF ${id}`),
   );
   app.get('/v1/status', () => view.status());
+  app.get('/v1/hosts', async (_, reply) => list(reply, await view.hosts()));
+  app.get<{ Params: { name: string } }>('/v1/hosts/:name', async ({ params: { name } }) => (await view.hosts(name))[0]);
 }
 
 function registerTunnelNumbers(app: FastifyInstance, view: DaemonView): void {

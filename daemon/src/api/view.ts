@@ -7,6 +7,8 @@ import type {
   FlowOp,
   FlowSort,
   FlowTableDump,
+  HostCountsDump,
+  HostDump,
   InetFamily,
   InetRouteDump,
   LiveTrace,
@@ -73,6 +75,9 @@ export interface DaemonView {
   vrfstats(): Iterable<VrfstatsDump>;
   vrfstatsOf(vrf: number): VrfstatsDump | undefined;
   status(): StatusDump;
+  /** All hosts of the cluster, or the one of that name. Rejects with a RefusedError when there is none. */
+  hosts(name?: string): Promise<readonly HostDump[]>;
+  hostCounts(): HostCountsDump;
 
   /**
    * Applies resource documents as a whole: all or nothing. Rejects with a RefusedError when they are not valid, or cannot be

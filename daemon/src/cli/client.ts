@@ -11,6 +11,7 @@ import type {
   FlowOp,
   FlowSort,
   FlowTableDump,
+  HostDump,
   InetFamily,
   InetRouteDump,
   LiveTrace,
@@ -81,6 +82,8 @@ export interface Daemon {
   vrfstats(): Promise<readonly VrfstatsDump[]>;
   vrfstatsOf(vrf: number): Promise<VrfstatsDump>;
   status(): Promise<StatusDump>;
+  hosts(): Promise<readonly HostDump[]>;
+  host(name: string): Promise<HostDump>;
   apply(documents: readonly unknown[], options: { dryRun: boolean; prune: boolean }): Promise<readonly ObjectOutcome[]>;
   remove(documents: readonly unknown[]): Promise<readonly ObjectOutcome[]>;
   objects(kind?: string, name?: string): Promise<readonly unknown[]>;
@@ -134,6 +137,8 @@ export function connect(socket: string): Daemon {
     vrfstats: async () => (await get('/v1/vrfstats')) as VrfstatsDump[],
     vrfstatsOf: async (vrf) => (await get(`/v1/vrfstats/${vrf}`)) as VrfstatsDump,
     status: async () => (await get('/v1/status')) as StatusDump,
+    hosts: async () => (await get('/v1/hosts')) as HostDump[],
+    host: async (name) => (await get(`/v1/hosts/${encodeURIComponent(name)}`)) as HostDump,
     apply: async (documents, options) => (await post('/v1/apply', { documents, ...options })) as ObjectOutcome[],
     remove: async (documents) => (await post('/v1/delete', { documents })) as ObjectOutcome[],
     objects: async (kind, name) => (await get(`/v1/objects?${query({ kind, name })}`)) as unknown[],

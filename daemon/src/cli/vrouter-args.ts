@@ -18,6 +18,7 @@ type Request = CommonOptions &
     | { readonly op: 'delete'; readonly files: readonly string[]; readonly object?: { kind: Kind; name: string } }
     /** Without a kind: all. */
     | { readonly op: 'get'; readonly kind?: Kind; readonly name?: string; readonly output: Output }
+    | { readonly op: 'hosts'; readonly name?: string; readonly output: Output }
     /** Seconds. */
     | { readonly op: 'wait'; readonly timeout: number }
     | { readonly op: 'status' }
@@ -82,12 +83,16 @@ function program(hand: (request: Request) => void, fail: (message: string) => Ex
       const object = kind !== undefined && name !== undefined ? { object: { kind, name } } : {};
       hand({ op: 'delete', files: file, ...object, ...common });
     });
-  add('get', 'shows objects')
-    .addArgument(new Argument('<kind>', `${KIND_HELP}, or all`).argParser(kindOrAll))
-    .argument('[name]', 'NAME or DOMAIN:PROJECT:NAME')
+  add('get', 'shows objects, or the hosts of the cluster')
+    .addArgument(new Argument('<kind>', `${KIND_HELP}, all, or hosts`).argParser(kindAllOrHosts))
+    .argument('[name]', 'NAME or DOMAIN:PROJECT:NAME; of a host its name')
     .addOption(new Option('-o, --output <form>', 'form').choices(OUTPUTS).default('table'))
-    .action((kind: Kind | 'all', name: string | undefined, options: CommonOptions & { output: Output }) => {
+    .action((kind: Kind | 'all' | 'hosts', name: string | undefined, options: CommonOptions & { output: Output }) => {
       const output = options.json ? 'json' : options.output;
+      if (kind === 'hosts') {
+        hand({ op: 'hosts', ...options, output, ...(name !== undefined && { name }) });
+        return;
+      }
       hand({ op: 'get', ...options, output, ...(kind !== 'all' && { kind }), ...(name !== undefined && { name }) });
     });
   add('wait', 'waits until everything applied is realised in the datapath')
@@ -117,7 +122,11 @@ function kindNamed(text: string): Kind {
   return found;
 }
 
-const kindOrAll = (text: string): Kind | 'all' => (text.toLowerCase() === 'all' ? 'all' : kindNamed(text));
+function kindAllOrHosts(text: string): Kind | 'all' | 'hosts' {
+  const word = text.toLowerCase();
+  if (word === 'all') return 'all';
+  return word === 'host' || word === 'hosts' ? 'hosts' : kindNamed(text);
+}
 
 function seconds(text: string): number {
   const value = Number(text);

@@ -1,5 +1,6 @@
 import test from 'ava';
 
+import { clusterHosts } from '../testing/dumps.js';
 import { nodeError, surroundings } from '../testing/surroundings.js';
 import { guestView } from '../testing/view.js';
 import type { Daemon } from './client.js';
@@ -332,4 +333,21 @@ test('help is there for the tool and each command', (t) => {
     t.is(exit.message, '');
     t.regex(exit.out, /^Usage: vrouter /);
   }
+});
+
+test('get hosts shows every host of the cluster, its lease, its lag and its keepalive', async (t) => {
+  const daemon: Partial<Daemon> = {
+    hosts: () => Promise.resolve(clusterHosts()),
+    host: (name) => Promise.resolve(clusterHosts().find((host) => host.name === name) ?? clusterHosts()[0]),
+  };
+  const run = (...argv: string[]) => vrouter.run(['get', ...argv], surroundings(daemon));
+  t.is(
+    await run('hosts'),
+    'NAME               TUNNEL     ENCAPSULATIONS  VERSION  STATE               LEASE  LAG          ROUTES               KEEPALIVE\n' +
+      'alpha (this host)  192.0.2.1  MPLSoUDP,VXLAN  0.1.0    alive               8.1 s  0            3                    -\n' +
+      'beta               192.0.2.2  MPLSoGRE        0.1.0    keepalive answered  -      7 (1250 ms)  12 (1 not readable)  0.8 ms\n',
+  );
+  t.deepEqual(JSON.parse(await run('hosts', '-o', 'json')), clusterHosts());
+  t.deepEqual(JSON.parse(await run('host', 'beta', '--json')), clusterHosts()[1]);
+  t.regex(await run('hosts', 'beta', '-o', 'yaml'), /^name: beta\nself: false\n/);
 });

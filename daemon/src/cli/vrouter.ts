@@ -13,7 +13,8 @@ import { parseArgs } from './vrouter-args.js';
 import { trace } from './vrouter-trace.js';
 import { vxlan } from './vxlan.js';
 import type { RequestOf } from './vrouter-args.js';
-import { readDocuments, referenceTo } from './vrouter-documents.js';
+import { formatYaml, readDocuments, referenceTo } from './vrouter-documents.js';
+import { formatHosts } from './vrouter-hosts.js';
 import { formatObjects, formatOutcomes, pendingText, formatStatus } from './vrouter-format.js';
 
 const CLASSIC_TOOLS: readonly Tool[] = [vif, flow, nh, rt, mpls, vxlan, dropstats, vrfstats];
@@ -29,6 +30,8 @@ async function run(argv: readonly string[], surroundings: Surroundings): Promise
       return remove(request, surroundings);
     case 'get':
       return get(request, surroundings);
+    case 'hosts':
+      return hosts(request, surroundings);
     case 'wait':
       return wait(request, surroundings);
     case 'trace':
@@ -59,6 +62,13 @@ async function get(request: RequestOf<'get'>, { connect }: Surroundings): Promis
   const objects = await connect(request.socket).objects(kind, name);
   if (output === 'json') return json(name === undefined ? objects : objects[0]);
   return formatObjects(objects, kind, output);
+}
+
+async function hosts({ socket, name, output }: RequestOf<'hosts'>, { connect }: Surroundings): Promise<string> {
+  const daemon = connect(socket);
+  const found = name === undefined ? await daemon.hosts() : [await daemon.host(name)];
+  if (output === 'json') return json(name === undefined ? found : found[0]);
+  return output === 'yaml' ? formatYaml(found) : formatHosts(found);
 }
 
 /** Asks a second at a time, and says what it waits for whenever that has changed. */

@@ -315,6 +315,45 @@ export interface StatusDump {
   readonly warnings: readonly string[];
 }
 
+/**
+ * `alive`: has a lease. `leaseExpired`: has none, nothing else is known yet. `keepaliveAnswered`: has none, but answers through
+ * the tunnel: it is cut off from the store only. `withdrawn`: has none and does not answer; nothing is sent to it.
+ */
+export type HostStateName = 'alive' | 'leaseExpired' | 'keepaliveAnswered' | 'withdrawn';
+
+/** A host of the cluster. What comes from the store is null while the store is away, and where the host has not said it. */
+export interface HostDump {
+  readonly name: string;
+  /** Whether it is the one that was asked. */
+  readonly self: boolean;
+  readonly tunnelAddress: string | null;
+  /** In its order of preference. */
+  readonly encapsulations: readonly string[];
+  readonly version: string | null;
+  readonly state: HostStateName;
+  /** What is left of its lease, ms; null: none, or not known. */
+  readonly leaseMs: number | null;
+  /**
+   * How much of its log is not read yet, for this host: not written yet. `ms` lie between the last entry that was read and the
+   * last there is. null: not known, or all of it is read anew.
+   */
+  readonly lag: { readonly entries: number; readonly ms: number } | null;
+  /** Addresses, MAC addresses and networks it realises. */
+  readonly routes: number;
+  /** Values it has written that could not be read. */
+  readonly invalid: number;
+  /** Round trip of the last keepalive through the tunnel that was answered; null: none, they are sent only without a lease. */
+  readonly keepaliveMs: number | null;
+}
+
+/** What was done to know the other hosts, since the start. */
+export interface HostCountsDump {
+  /** Entries of logs that were applied. */
+  readonly applied: number;
+  /** Hosts whose routes were read as a whole. */
+  readonly rereads: number;
+}
+
 /** A header field that a step of a packet's way rewrote. */
 export interface TraceChange {
   /** `ttl`, `dst mac`, `mss`, ... */

@@ -1,15 +1,11 @@
+import type { HostStateName } from './dumps.js';
+
 /** Lease of a host, and what happens when it is gone, ms. */
 export const LEASE = { lastsMs: 10_000, renewMs: 3_000, graceMs: 5_000, askMs: 1_000, lost: 3 } as const;
 /** How often a host that is withdrawn is looked for, ms. */
 const LOOK_FOR_MS = 5_000;
 /** Clocks and servers are not exact: how long after its end a lease is looked at, ms. */
 const SLACK_MS = 50;
-
-/**
- * `alive`: has a lease. `leaseExpired`: has none, nothing else is known yet. `keepaliveAnswered`: has none, and answers through
- * the tunnel: it is cut off from the store only. `withdrawn`: has none and does not answer.
- */
-export type HostState = 'alive' | 'leaseExpired' | 'keepaliveAnswered' | 'withdrawn';
 
 /**
  * Whether one other host lives. All times in milliseconds by one clock.
@@ -19,7 +15,7 @@ export type HostState = 'alive' | 'leaseExpired' | 'keepaliveAnswered' | 'withdr
  *       └──────────────── lease seen: from everywhere
  */
 export class HostLife {
-  #state: HostState = 'leaseExpired';
+  #state: HostStateName = 'leaseExpired';
   /** The lease lasts at least until then. */
   #leaseUntil = 0;
   #goneSince: number | null = null;
@@ -29,7 +25,7 @@ export class HostLife {
   #nextAsk = 0;
   #roundTrip: number | null = null;
 
-  get state(): HostState {
+  get state(): HostStateName {
     return this.#state;
   }
 

@@ -45,6 +45,11 @@ export class HostWriter {
     return Math.max(0, this.#own.stored.size - 1);
   }
 
+  /** Fields of the hash that are not as they should be. */
+  get unwritten(): number {
+    return this.#own.difference().length;
+  }
+
   publish(routes: ReadonlyMap<string, HostRoute>): void {
     this.#own.want(routes);
     if (this.#link === null || this.#isQueued) return;

@@ -1,10 +1,13 @@
 import type { Logger } from 'pino';
+import type { HostCountsDump, HostDump } from './dumps.js';
+import { hostDumps, ownDump } from './host-report.js';
 import { HostFollower, type KnownHost } from './host-follower.js';
 import { LEASE } from './host-life.js';
 import type { HostChange, HostDirectory, HostLease, HostRoute } from './host-route.js';
 import { HostWriter } from './host-writer.js';
 import { redisText, type RedisSettings } from './redis-connection.js';
 import { checkLayout } from './redis-layout.js';
+import { RefusedError } from './refused.js';
 import { type Link, RedisSessions } from './redis-session.js';
 
 /** How often leases and hosts without one are seen to, ms. */
@@ -85,6 +88,24 @@ export class RedisHosts implements HostDirectory {
     const changes: HostChange[] = [];
     for (const { copy } of this.#follower.hosts.values()) copy.describe(changes);
     if (changes.length > 0) onChange(changes);
+  }
+
+  /** All hosts of the cluster, or the one of that name, in the order of their names. Throws RefusedError when there is none. */
+  async hosts(name?: string): Promise<readonly HostDump[]> {
+    const { lease, prefix } = this.#options;
+    const commands = this.#sessions.link?.commands;
+    const others = [...this.#follower.hosts.values()].filter(({ copy }) => name === undefined || copy.name === name);
+    const dumps = await hostDumps(others, commands, prefix);
+    if (name === undefined || name === lease.name) dumps.push(await ownDump(lease, this.#writer, commands, prefix));
+    if (dumps.length === 0 && name !== undefined) {
+      throw new RefusedError('notFound', `host ${name} does not exist; vrouter get hosts lists all`);
+    }
+    return dumps.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
+  }
+
+  get counts(): HostCountsDump {
+    const { applied, rereads } = this.#follower;
+    return { applied, rereads };
   }
 
   async #session(link: Link, ready: () => void): Promise<void> {

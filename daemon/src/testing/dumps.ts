@@ -2,6 +2,7 @@
 import type {
   FlowDump,
   FlowTableDump,
+  HostDump,
   InetRouteDump,
   NexthopDump,
   TraceDump,
@@ -170,3 +171,33 @@ export const bridgedTrace = (changes: Partial<TraceDump> = {}): TraceDump => ({
   tunnels: [],
   ...changes,
 });
+
+/** The host that was asked, and another one that is cut off from the store. */
+export const clusterHosts = (): readonly HostDump[] => [
+  {
+    name: 'alpha',
+    self: true,
+    tunnelAddress: '192.0.2.1',
+    encapsulations: ['MPLSoUDP', 'VXLAN'],
+    version: '0.1.0',
+    state: 'alive',
+    leaseMs: 8123,
+    lag: { entries: 0, ms: 0 },
+    routes: 3,
+    invalid: 0,
+    keepaliveMs: null,
+  },
+  {
+    name: 'beta',
+    self: false,
+    tunnelAddress: '192.0.2.2',
+    encapsulations: ['MPLSoGRE'],
+    version: '0.1.0',
+    state: 'keepaliveAnswered',
+    leaseMs: null,
+    lag: { entries: 7, ms: 1250 },
+    routes: 12,
+    invalid: 1,
+    keepaliveMs: 0.84,
+  },
+];

@@ -4,7 +4,7 @@ import type { DaemonView } from '../api/view.js';
 import { RefusedError } from '../control/refused.js';
 import { DROP_REASONS } from '../packet/drop.js';
 import type { StatusDump, TraceDump } from '../control/dumps.js';
-import { bridgedTrace, encapNexthop, flowTable, guestVif, inetRoute, tcpFlow } from './dumps.js';
+import { bridgedTrace, clusterHosts, encapNexthop, flowTable, guestVif, inetRoute, tcpFlow } from './dumps.js';
 
 const STATUS: StatusDump = {
   host: 'server-4c',
@@ -47,6 +47,14 @@ export const guestView = (changes: Partial<DaemonView> = {}): DaemonView => {
   const drops = dropstatsDump(DROP_REASONS.map((_, i) => i));
   const vrf = vrfstatsDump(7, { encaps: 3 });
   return {
+    hosts: (name) => {
+      const hosts = clusterHosts().filter((host) => name === undefined || host.name === name);
+      if (hosts.length > 0) return Promise.resolve(hosts);
+      return Promise.reject(
+        new RefusedError('notFound', `host ${name ?? ''} does not exist; vrouter get hosts lists all`),
+      );
+    },
+    hostCounts: () => ({ applied: 41, rereads: 2 }),
     vifs: () => [guestVif()],
     vif: (id) => (id === 8 ? guestVif() : undefined),
     vifDrops: (id) => (id === 8 ? drops : undefined),
