@@ -62,6 +62,7 @@ function answerTo(command: PuntCommand, frame: Uint8Array, guest: GuestConfig): 
     }
     case PUNT.arp:
     case PUNT.icmpError:
+    case PUNT.routerAlert:
       return null;
     default: {
       const unknown: never = command;

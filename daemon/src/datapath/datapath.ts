@@ -8,6 +8,7 @@ import type { Tables } from '../tables/tables.js';
 import { FlowState } from './flow-state.js';
 import { Fragments, type FragmentSizes } from './fragment.js';
 import { releaseFragments } from './fragment-release.js';
+import { KeepaliveLimit } from './keepalive.js';
 import { Segmenter } from './offload.js';
 import { STEP, type Tracer } from './tracer.js';
 import { settle } from './vif-output.js';
@@ -58,6 +59,7 @@ export class Datapath {
   readonly options: DatapathOptions;
   readonly flow: FlowState;
   readonly fragments: Fragments;
+  readonly keepalives = new KeepaliveLimit();
   /** Frames for the agent. */
   readonly toAgent: FrameRing;
   /** First free byte of the scratch area, and its end. */

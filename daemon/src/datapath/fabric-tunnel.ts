@@ -1,7 +1,9 @@
+import * as keepalive from '../wire/keepalive.js';
 import * as mpls from '../wire/mpls.js';
 import * as vxlan from '../wire/vxlan.js';
 import type { Datapath } from './datapath.js';
 import { deliver } from './fabric-deliver.js';
+import { keepaliveInput } from './keepalive.js';
 import { STEP } from './tracer.js';
 
 /** What announces the payload of a tunnel packet: an MPLS label or a VXLAN network identifier. */
@@ -23,6 +25,7 @@ function mplsInput(dp: Datapath, stackAt: number, end: number): void {
   if (!mpls.fits(at, end)) return dp.drop('pull');
   if (mpls.ttl(b, at) <= 1) return dp.drop('ttlExceeded');
   const label = mpls.label(b, at);
+  if (label === keepalive.LABEL) return keepaliveInput(dp, at + mpls.LEN, end);
   const id = mpls.isBottom(b, at) ? tables.labels.get(label) : -1;
   dp.tracer?.step(STEP.arrival, TUNNEL.mpls, label, id, dp.p.peer);
   if (id < 0) return dp.drop('invalidLabel');

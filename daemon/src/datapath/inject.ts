@@ -14,6 +14,8 @@ export function inject(dp: Datapath, made: RingFrame): void {
   counters.words[word + VIF.rxPackets]++;
   counters.words[word + VIF.rxBytes] += length;
   p.vif = VIF_ID.agent;
+  p.peer = -1;
+  p.made = 0;
   p.packets = 1;
   p.bytes = length;
   const out = tables.vifs.get(made.vif);

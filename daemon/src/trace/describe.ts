@@ -164,6 +164,7 @@ const PUNTS: Readonly<Record<PuntCommand, string>> = {
   [PUNT.l3]: 'DHCP or a router solicitation',
   [PUNT.zeroTtl]: 'its hops are used up',
   [PUNT.icmpError]: 'an ICMP error about a tunnel packet',
+  [PUNT.routerAlert]: 'an answer of another host to what the agent asked it',
 };
 
 function agent({ a, b, c }: Step): Shown {

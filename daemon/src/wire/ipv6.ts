@@ -16,7 +16,7 @@ export const LEN = 40;
 export const ADDRESS_LEN = 16;
 export const PAYLOAD_LENGTH = 4;
 const NEXT_HEADER = 6;
-const HOP_LIMIT = 7;
+export const HOP_LIMIT = 7;
 export const SRC = 8;
 export const DST = 24;
 
