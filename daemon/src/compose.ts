@@ -318,9 +318,9 @@ function attach(handle: PortHandle, host: WorkerHost, tables: Tables): void {
 
 function answerAll(ring: FrameRing, host: WorkerHost, realiser: Realiser): void {
   for (let punted = ring.take(); punted; punted = ring.take()) {
-    const { vif, frame } = punted;
+    const { vif, frame, parameter } = punted;
     const command = punted.command as PuntCommand;
-    for (const answer of answerPunt({ command, vif, frame }, (id) => realiser.guestOf(id))) {
+    for (const answer of answerPunt({ command, parameter, vif, frame }, (id) => realiser.guestOf(id))) {
       host.send(answer.vif, answer.frame);
     }
   }
@@ -403,7 +403,14 @@ function macOf(host: string): string {
 
 function datapathOptions(config: Config): DatapathOptions {
   const { agentRate, agentBurst, flowsPerInterface, closeOnAnyReset } = config.datapath;
-  return { agentRate, agentBurst, flowsPerInterface, closeOnAnyReset, underlayMtu: underlayMtu(config) };
+  return {
+    agentRate,
+    agentBurst,
+    flowsPerInterface,
+    closeOnAnyReset,
+    underlayMtu: underlayMtu(config),
+    outerDf: config.tunnel.df,
+  };
 }
 
 function metricsAddress({ metrics }: Config): { metrics?: { host: string; port: number } } {

@@ -41,6 +41,7 @@ const configFile = z.strictObject({
       .default([...ENCAPSULATIONS])
       .describe('In order of preference'),
     mtu: z.int().min(576).max(9216).optional().describe('Default: that of the interface, else 1500'),
+    df: z.boolean().default(true).describe('Forbid routers of the underlay to cut tunnel packets into fragments'),
   }),
   redis: z
     .union([z.literal('embedded'), redisSettings])

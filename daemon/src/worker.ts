@@ -92,6 +92,7 @@ function attach({ vif, device, fd, vnetHeader }: PortHandle): void {
     const known = tables.vifs.get(vif);
     if (!known) return;
     known.offloads = vnetHeader;
+    known.takesUdpSuperFrames = true;
     known.kernelDropsSeen = 0;
     known.rxErrorsSeen = 0;
   } catch (error) {

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { eth, type PacketBuilder } from '../testing/packet-builder.js';
+import { eth, internetChecksum, type PacketBuilder } from '../testing/packet-builder.js';
 import { answerEcho, icmpError, routerAdvertisement } from './gateway.js';
 
 const GUEST_MAC = '02:aa:f0:88:f0:65';
@@ -125,6 +125,16 @@ test('an expired hop limit is told to the sender, quoting its packet', (t) => {
       ...['0300 9189 00000000', hex(frame, 14) ?? ''],
     ),
   );
+});
+
+test('how long a packet may be is told to the sender of one that is too long', (t) => {
+  const error = icmpError(expired4(), 'tooBig', GATEWAY4, MTU, 1468) ?? new Uint8Array();
+  t.is(hex(error.subarray(34, 36)), '0304');
+  t.is(hex(error.subarray(38, 42)), '000005bc');
+  t.is(internetChecksum(error.subarray(34)), 0);
+  const error6 = icmpError(expired6(), 'tooBig', GATEWAY6, MTU, 1400) ?? new Uint8Array();
+  t.is(hex(error6.subarray(54, 56)), '0200');
+  t.is(hex(error6.subarray(58, 62)), '00000578');
 });
 
 test('of IPv4 128 bytes are quoted, of IPv6 what makes 1280 with the headers in front', (t) => {

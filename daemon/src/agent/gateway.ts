@@ -100,6 +100,11 @@ const PROBLEMS = {
     v4: { type: icmp.UNREACHABLE, code: icmp.CODE_PORT },
     v6: { type: icmpv6.UNREACHABLE, code: icmpv6.CODE_PORT },
   },
+  /** It is longer than the way takes, and must not be cut. */
+  tooBig: {
+    v4: { type: icmp.UNREACHABLE, code: icmp.CODE_FRAGMENTATION_NEEDED },
+    v6: { type: icmpv6.TOO_BIG, code: 0 },
+  },
 } as const;
 type Problem = keyof typeof PROBLEMS;
 
@@ -107,16 +112,32 @@ type Problem = keyof typeof PROBLEMS;
  * The message to the sender of a packet about its problem, from the gateway's address `gatewayIp` of the same family, no longer
  * than `mtu`, the largest IP packet of the network in bytes. Null when no error may be sent about the packet: it is malformed, an
  * ICMP error itself, a later fragment, or from or to more than one station (RFC 1122 section 3.2.2, RFC 4443 section 2.4).
+ * @param longest of tooBig: how long packets may be, bytes.
  */
-export function icmpError(frame: Uint8Array, problem: Problem, gatewayIp: string, mtu: number): Uint8Array | null {
+export function icmpError(
+  frame: Uint8Array,
+  problem: Problem,
+  gatewayIp: string,
+  mtu: number,
+  longest = 0,
+): Uint8Array | null {
   if (!isUnicastFrame(frame)) return null;
   const type = ethernet.type(frame, 0);
   const family = addr.family(gatewayIp);
-  if (type === ethernet.TYPE_IPV4 && family === 4) return error4(frame, problem, addr.parseIpv4(gatewayIp), mtu);
-  return type === ethernet.TYPE_IPV6 && family === 6 ? error6(frame, problem, addr.parseIpv6(gatewayIp)) : null;
+  if (type === ethernet.TYPE_IPV4 && family === 4)
+    return error4(frame, problem, addr.parseIpv4(gatewayIp), mtu, longest);
+  return type === ethernet.TYPE_IPV6 && family === 6
+    ? error6(frame, problem, addr.parseIpv6(gatewayIp), longest)
+    : null;
 }
 
-function error4(frame: Uint8Array, problem: Problem, gatewayIp: number, mtu: number): Uint8Array | null {
+function error4(
+  frame: Uint8Array,
+  problem: Problem,
+  gatewayIp: number,
+  mtu: number,
+  longest: number,
+): Uint8Array | null {
   if (!isStationPacket4(frame) || ipv4.fragmentOffset(frame, IP_AT) !== 0) return null;
   const payloadAt = IP_AT + ipv4.headerLen(frame, IP_AT);
   const end = IP_AT + ipv4.totalLength(frame, IP_AT);
@@ -139,13 +160,13 @@ function error4(frame: Uint8Array, problem: Problem, gatewayIp: number, mtu: num
   });
   const { type, code } = PROBLEMS[problem].v4;
   const at = IP_AT + ipv4.LEN;
-  icmp.writeError(error, at, type, code, 0);
+  icmp.writeError(error, at, type, code, longest);
   error.set(frame.subarray(IP_AT, quoteEnd), at + icmp.LEN);
   icmp.setChecksum(error, at, error.length);
   return error;
 }
 
-function error6(frame: Uint8Array, problem: Problem, gatewayIp: Uint8Array): Uint8Array | null {
+function error6(frame: Uint8Array, problem: Problem, gatewayIp: Uint8Array, longest: number): Uint8Array | null {
   if (!isStationPacket6(frame)) return null;
   const end = IP_AT + ipv6.LEN + ipv6.payloadLength(frame, IP_AT);
   const fragmentAt = ipv6.find(frame, IP_AT, end, ipv6.FRAGMENT);
@@ -165,7 +186,7 @@ function error6(frame: Uint8Array, problem: Problem, gatewayIp: Uint8Array): Uin
   });
   const { type, code } = PROBLEMS[problem].v6;
   const at = IP_AT + ipv6.LEN;
-  icmpv6.writeError(error, at, type, code, 0);
+  icmpv6.writeError(error, at, type, code, longest);
   error.set(frame.subarray(IP_AT, quoteEnd), at + icmpv6.LEN);
   icmpv6.setChecksum(error, IP_AT, at, error.length);
   return error;

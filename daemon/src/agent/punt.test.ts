@@ -103,6 +103,17 @@ test('an expired TTL is reported by the gateway of the sender', (t) => {
   t.is(answerer(PUNT.zeroTtl, udp6('fd00:6::1')), 'fd00:5::1');
 });
 
+test('a packet too long for the tunnel is reported by the gateway of the sender, with the length that fits', (t) => {
+  const punted = { command: PUNT.handleDf, parameter: 1468, vif: VIF, frame: udp4('6.6.6.3', '8.8.8.8') };
+  const [{ frame: answer }] = answerPunt(punted, () => GUEST);
+  t.deepEqual([...answer.subarray(26, 30)], [6, 6, 6, 2]);
+  t.deepEqual([...answer.subarray(34, 36), ...answer.subarray(38, 42)], [3, 4, 0, 0, 5, 0xbc]);
+  t.deepEqual(
+    answerPunt(punted, () => ({ ...GUEST, routed: false })),
+    [],
+  );
+});
+
 test('a sender of a family the network does not have is not told', (t) => {
   const subnets = GUEST.subnets.slice(0, 1);
   t.is(answerer(PUNT.zeroTtl, udp6('fd00:6::1'), { ...GUEST, subnets }), 'nobody');

@@ -28,6 +28,8 @@ export interface GuestConfig {
 /** A frame on its way to the agent: a whole Ethernet frame as the guest behind `vif` sent it, and why it comes. */
 export interface PuntedFrame {
   readonly command: PuntCommand;
+  /** What goes with the command: of handleDf, the longest IP packet that gets through, bytes. */
+  readonly parameter?: number;
   readonly vif: number;
   readonly frame: Uint8Array;
 }
@@ -40,15 +42,15 @@ export interface AgentFrame {
 
 /** The frames that answer a punted one, in the order to send them: none when it wants no answer, or its vif is gone. */
 export function answerPunt(
-  { command, vif, frame }: PuntedFrame,
+  { command, parameter = 0, vif, frame }: PuntedFrame,
   guestOf: (vif: number) => GuestConfig | undefined,
 ): AgentFrame[] {
   const guest = guestOf(vif);
-  const answer = guest === undefined ? null : answerTo(command, frame, guest);
+  const answer = guest === undefined ? null : answerTo(command, parameter, frame, guest);
   return answer === null ? [] : [{ vif, frame: answer }];
 }
 
-function answerTo(command: PuntCommand, frame: Uint8Array, guest: GuestConfig): Uint8Array | null {
+function answerTo(command: PuntCommand, parameter: number, frame: Uint8Array, guest: GuestConfig): Uint8Array | null {
   const { dhcp, routed } = guest;
   switch (command) {
     case PUNT.l3:
@@ -56,9 +58,11 @@ function answerTo(command: PuntCommand, frame: Uint8Array, guest: GuestConfig): 
     case PUNT.nexthop:
       // A client that renews its lease knows the server by address, and sends there.
       return (dhcp && answerDhcp(frame, dhcp)) ?? answerForGateway(frame, guest);
-    case PUNT.zeroTtl: {
+    case PUNT.zeroTtl:
+    case PUNT.handleDf: {
       const gateway = routed ? gatewayFor(addressOf(frame, 'src'), guest) : null;
-      return gateway === null ? null : icmpError(frame, 'timeExceeded', gateway, guest.mtu);
+      const problem = command === PUNT.zeroTtl ? 'timeExceeded' : 'tooBig';
+      return gateway === null ? null : icmpError(frame, problem, gateway, guest.mtu, parameter);
     }
     case PUNT.arp:
     case PUNT.icmpError:

@@ -27,12 +27,16 @@ export function trapDhcp(dp: Datapath, vif: Vif): boolean {
   return true;
 }
 
-/** The frame in hand goes to the agent, as if sent out of its interface (pkt0), and is gone. */
-export function toAgent(dp: Datapath, vif: Vif, command: number, copied = 0): void {
+/**
+ * The frame in hand goes to the agent, as if sent out of its interface (pkt0), and is gone.
+ * @param parameter a number that goes with the command: of handleDf, the longest IP packet.
+ */
+export function toAgent(dp: Datapath, vif: Vif, command: number, copied = 0, parameter = 0): void {
   const { p, counters } = dp;
   if (!dp.tables.vifs.get(VIF_ID.agent)) return dp.drop('trapNoIf');
   const length = p.end - p.at;
-  if (!takeToken(dp, vif) || length > RING_FRAME || !dp.toAgent.put(dp.b, p.at, length, vif.id, command)) {
+  const isLet = takeToken(dp, vif) && length <= RING_FRAME;
+  if (!isLet || !dp.toAgent.put(dp.b, p.at, length, vif.id, command, parameter)) {
     dp.tracer?.step(STEP.agent, command, DROP.ifTxDiscard, copied);
     return counters.drop(vif.id, DROP.ifTxDiscard, p.packets);
   }
@@ -44,9 +48,9 @@ export function toAgent(dp: Datapath, vif: Vif, command: number, copied = 0): vo
 }
 
 /** A copy of the frame in hand goes to the agent; the frame itself goes on. */
-export function copyToAgent(dp: Datapath, vif: Vif, command: number): void {
+export function copyToAgent(dp: Datapath, vif: Vif, command: number, parameter = 0): void {
   dp.counters.words[HEADER.copied] += dp.p.packets;
-  toAgent(dp, vif, command, 1);
+  toAgent(dp, vif, command, 1, parameter);
 }
 
 /** Takes one token of the interface's bucket; false when it is empty. */

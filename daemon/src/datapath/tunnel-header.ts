@@ -4,7 +4,6 @@ import { type Tunnel, WRAP } from '../tables/tunnel.js';
 import { put16, put32 } from '../wire/bytes.js';
 import * as checksum from '../wire/checksum.js';
 import * as ethernet from '../wire/ethernet.js';
-import * as gre from '../wire/gre.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import * as mpls from '../wire/mpls.js';
@@ -23,6 +22,8 @@ const ECN_MASK = 3;
  * hand decides is read once, and serves all it is sent as: its segments, its fragments, its copies to other hosts.
  */
 export class Wrapping {
+  /** Nexthop of the tunnel. */
+  nexthop = 0;
   /** MPLS label, or VNI. */
   label = 0;
   /** TTL of the label. */
@@ -34,10 +35,11 @@ export class Wrapping {
   /** Identification of an IPv4 packet, 0 of others. */
   id = 0;
 
-  /** Looks at the packet in hand. */
-  read(dp: Datapath): void {
+  /** Looks at the packet in hand, which goes to this nexthop. */
+  read(dp: Datapath, nexthop: number): void {
     const { p, b, flow } = dp;
     const at = p.l3At;
+    this.nexthop = nexthop;
     const isIpv4 = p.protocol >= 0 && p.etherType === ethernet.TYPE_IPV4;
     const isIpv6 = p.protocol >= 0 && p.etherType === ethernet.TYPE_IPV6;
     this.label = p.label;
@@ -57,7 +59,7 @@ export class Wrapping {
 }
 
 /**
- * Writes the headers of the tunnel at `at`, in front of a payload that ends at `end`. The virtio-net header in front of them says
+ * Writes the outer headers, all but the label, at `at`, in front of what ends at `end`. The virtio-net header in front of them says
  * that nothing is left to do, but for the UDP checksum over IPv6, where there has to be one.
  */
 export function writeOuter(dp: Datapath, tunnel: Tunnel, wrapping: Wrapping, at: number, end: number): void {
@@ -69,13 +71,16 @@ export function writeOuter(dp: Datapath, tunnel: Tunnel, wrapping: Wrapping, at:
   const l4At = ipAt + (tunnel.isIpv6 ? ipv6.LEN : ipv4.LEN);
   if (tunnel.isIpv6) writeIpv6(b, wrapping, ipAt, end);
   else writeIpv4(dp, tunnel, wrapping, ipAt, end);
-  if (tunnel.wrap === WRAP.mplsOverGre) return mpls.write(b, l4At + gre.LEN, wrapping.label, 0, wrapping.hops);
-
+  if (tunnel.wrap === WRAP.mplsOverGre) return;
   put16(b, l4At, wrapping.port);
   put16(b, l4At + udp.LENGTH, end - l4At);
-  if (tunnel.isIpv6) leaveChecksum(b, tunnel, at, l4At, end);
-  if (tunnel.wrap === WRAP.vxlan) vxlan.write(b, l4At + udp.LEN, wrapping.label);
-  else mpls.write(b, l4At + udp.LEN, wrapping.label, 0, wrapping.hops);
+  if (tunnel.isIpv6) leaveChecksum(b, tunnel, at, end);
+}
+
+/** Writes the MPLS label or the VXLAN header at `at`. */
+export function writeLabel(b: Uint8Array, { wrap }: Tunnel, { label, hops }: Wrapping, at: number): void {
+  if (wrap === WRAP.vxlan) vxlan.write(b, at, label);
+  else mpls.write(b, at, label, 0, hops);
 }
 
 /** The rest of the IPv4 header, whose checksum begins with what is always the same. */
@@ -97,8 +102,12 @@ function writeIpv6(b: Uint8Array, { ecn, port }: Wrapping, at: number, end: numb
   put16(b, at + ipv6.PAYLOAD_LENGTH, end - at - ipv6.LEN);
 }
 
-/** Writes the sum of the pseudo header into the UDP checksum field, and to the virtio-net header that the rest is to be added. */
-export function leaveChecksum(b: Uint8Array, tunnel: Tunnel, at: number, l4At: number, end: number): void {
+/**
+ * Leaves the checksum of the outer UDP datagram, which ends at `end`, to who sends it: the field has the sum of the pseudo header,
+ * and the virtio-net header says that the rest is to be added.
+ */
+export function leaveChecksum(b: Uint8Array, tunnel: Tunnel, at: number, end: number): void {
+  const l4At = at + ethernet.LEN + (tunnel.isIpv6 ? ipv6.LEN : ipv4.LEN);
   put16(b, l4At + udp.CHECKSUM, ~checksum.finish(tunnel.pseudoSum + end - l4At));
   vnet.setFlags(b, at - VNET_LEN, vnet.NEEDS_CSUM);
   vnet.setCsum(b, at - VNET_LEN, l4At - at, udp.CHECKSUM);

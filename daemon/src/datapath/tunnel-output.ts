@@ -9,8 +9,10 @@ import type { Datapath } from './datapath.js';
 import { completeChecksum, isPlain, isSuperFrame } from './offload.js';
 import { ipEnd } from './parse.js';
 import { STEP } from './tracer.js';
-import { Wrapping, writeOuter } from './tunnel-header.js';
-import { enqueue } from './vif-output.js';
+import { Wrapping } from './tunnel-header.js';
+import { payloadAt, send } from './tunnel-send.js';
+import { tooLong } from './tunnel-size.js';
+import { sendSuperFrame } from './tunnel-super-frame.js';
 
 /*
  * To other hosts: the packet in hand, or a copy of it, is wrapped into the outer headers of a tunnel and sent to the underlay. Routed
@@ -20,7 +22,7 @@ import { enqueue } from './vif-output.js';
 /** What is known of the packet in hand. */
 const wrapping = new Wrapping();
 
-/** Sends the packet in hand through the tunnel; its place is where the outer headers go. */
+/** Sends the packet in hand through the tunnel; the room in front of it is where the outer headers go. */
 export function toTunnel(dp: Datapath, nexthop: Nexthop): void {
   const { p } = dp;
   const { tunnel } = nexthop;
@@ -33,14 +35,11 @@ export function toTunnel(dp: Datapath, nexthop: Nexthop): void {
   if (!out) return dp.drop('invalidIf');
   if (p.routed && !beginPayload(dp, tunnel)) return dp.drop('rewrite');
   count(dp, tunnel);
-  wrapping.read(dp);
-  const vnetAt = p.at - VNET_LEN;
-  if (!isPlain(dp.b, vnetAt)) {
-    if (isSuperFrame(dp.b, vnetAt)) return segments(dp, nexthop, tunnel, out);
-    completeChecksum(dp.b, p.at, p.end - p.at, vnetAt);
-  }
-  const from = payloadAt(dp, tunnel);
-  send(dp, nexthop, tunnel, out, from - tunnel.headerLen, p.end);
+  wrapping.read(dp, nexthop.id);
+  if (!isSingle(dp, tunnel, out)) return;
+  const from = payloadAt(p, tunnel);
+  if (p.end - from + tunnel.overhead > tunnel.mtu) return tooLong(dp, wrapping, tunnel, out);
+  send(dp, wrapping, tunnel, out, from - tunnel.headerLen, p.end);
 }
 
 /**
@@ -52,15 +51,15 @@ export function floodToTunnels(dp: Datapath, composite: Nexthop, sent: number): 
   // Whoever sent it here has sent it to all hosts.
   if (p.peer >= 0) return sent;
   dp.vrfStat(VRF_STAT.evpnComposites);
-  let count = sent;
+  let all = sent;
   for (let i = 0; i < composite.members.length; i++) {
     const member = tables.nexthops.get(composite.members[i]);
     if (!member || member.tunnel === null) continue;
-    if (count++ > 0) dp.counters.words[HEADER.copied] += p.packets;
+    if (all++ > 0) dp.counters.words[HEADER.copied] += p.packets;
     p.label = composite.memberLabels[i];
     copyToTunnel(dp, member, member.tunnel);
   }
-  return count;
+  return all;
 }
 
 /** A copy of the frame in hand goes through the tunnel; the frame itself stays as it is, for others to send. */
@@ -71,43 +70,29 @@ function copyToTunnel(dp: Datapath, nexthop: Nexthop, tunnel: Tunnel): void {
   if (!tunnel.isResolved || p.label < 0) return dp.drop('invalidNh');
   if (!out) return dp.drop('invalidIf');
   count(dp, tunnel);
-  wrapping.read(dp);
-  const vnetAt = p.at - VNET_LEN;
+  wrapping.read(dp, nexthop.id);
+  if (!isSingle(dp, tunnel, out)) return;
   const length = p.end - p.at;
-  if (!isPlain(b, vnetAt)) {
-    if (isSuperFrame(b, vnetAt)) return segments(dp, nexthop, tunnel, out);
-    // Those who are to send the frame itself get it with its checksum as well.
-    completeChecksum(b, p.at, length, vnetAt);
-  }
+  if (length + tunnel.overhead > tunnel.mtu) return tooLong(dp, wrapping, tunnel, out);
   const at = dp.scratch(tunnel.headerLen + length);
   copy(b, p.at, at + tunnel.headerLen, length);
-  send(dp, nexthop, tunnel, out, at, at + tunnel.headerLen + length);
+  send(dp, wrapping, tunnel, out, at, at + tunnel.headerLen + length);
 }
 
-/** The segments a super-frame stands for, one by one. */
-function segments(dp: Datapath, nexthop: Nexthop, tunnel: Tunnel, out: Vif): void {
-  const { p, b, segmenter } = dp;
-  const skipped = payloadAt(dp, tunnel) - p.at;
-  if (!segmenter.begin(b, p.at, p.end - p.at, p.at - VNET_LEN, skipped)) return dp.drop('invalidPacket');
-  while (segmenter.more) {
-    const at = dp.scratch(tunnel.headerLen + segmenter.frameLength);
-    const length = segmenter.next(at + tunnel.headerLen);
-    send(dp, nexthop, tunnel, out, at, at + tunnel.headerLen + length);
+/**
+ * Whether the packet in hand is one on the wire, and then completes its checksum: whoever else sends it, too, gets it with that.
+ * A super-frame is sent here.
+ */
+function isSingle(dp: Datapath, tunnel: Tunnel, out: Vif): boolean {
+  const { p, b } = dp;
+  const vnetAt = p.at - VNET_LEN;
+  if (isPlain(b, vnetAt)) return true;
+  if (isSuperFrame(b, vnetAt)) {
+    sendSuperFrame(dp, wrapping, tunnel, out);
+    return false;
   }
-}
-
-/** Writes the outer headers at `at` in front of a payload that ends at `end`, and queues the whole. */
-function send(dp: Datapath, nexthop: Nexthop, tunnel: Tunnel, out: Vif, at: number, end: number): void {
-  writeOuter(dp, tunnel, wrapping, at, end);
-  if (!out.offloads) completeChecksum(dp.b, at, end - at, at - VNET_LEN);
-  dp.tracer?.step(
-    STEP.tunnel,
-    nexthop.id,
-    wrapping.label,
-    tunnel.wrap === WRAP.mplsOverGre ? 0 : wrapping.port,
-    end - at,
-  );
-  enqueue(dp, out, at, end - at, 1, end - at);
+  completeChecksum(b, p.at, p.end - p.at, vnetAt);
+  return true;
 }
 
 /**
@@ -123,9 +108,6 @@ function beginPayload(dp: Datapath, { wrap, innerMac, innerHeader }: Tunnel): bo
   put16(b, p.at + ethernet.TYPE, p.etherType);
   return true;
 }
-
-/** Where what goes through the tunnel begins. */
-const payloadAt = ({ p }: Datapath, { wrap }: Tunnel): number => (p.routed && wrap !== WRAP.vxlan ? p.l3At : p.at);
 
 function count(dp: Datapath, { wrap }: Tunnel): void {
   if (wrap === WRAP.mplsOverUdp) dp.vrfStat(VRF_STAT.udpMplsTunnels);

@@ -1,7 +1,7 @@
 import { TX, VNET_LEN } from '../io/device.js';
 import { DROP } from '../packet/drop.js';
 import { HEADER, VIF } from '../tables/counters.js';
-import { VIF_FLAG } from '../tables/records.js';
+import { VIF_FLAG, VIF_TYPE } from '../tables/records.js';
 import type { Vif } from '../tables/vif.js';
 import * as ethernet from '../wire/ethernet.js';
 import type { Datapath } from './datapath.js';
@@ -12,6 +12,7 @@ import { STEP } from './tracer.js';
 const DOWN: ReadonlySet<number> = new Set([
   5 /* EIO */, 6 /* ENXIO */, 19 /* ENODEV */, 77 /* EBADFD */, 100 /* ENETDOWN */,
 ]);
+const EINVAL = 22;
 
 /** Queues the frame in hand for the interface's port, cut and finished for a port that takes no offloads. */
 export function output(dp: Datapath, out: Vif): void {
@@ -71,6 +72,12 @@ export function answer(dp: Datapath, vif: Vif): void {
   else dp.drop('l2NoRoute');
 }
 
+/** The underlay does not take a tunnel's super-frames: from now on they are cut here. */
+function refusesSuperFrame(dp: Datapath, port: number): void {
+  const vif = dp.tables.vifs.get(port);
+  if (vif?.type === VIF_TYPE.physical) vif.takesUdpSuperFrames = false;
+}
+
 /** Takes back from the counters what the device did not send of the first `queued` descriptors, and counts it as dropped. */
 export function settle(dp: Datapath, queued: number): void {
   const { tx } = dp.io;
@@ -81,6 +88,7 @@ export function settle(dp: Datapath, queued: number): void {
     const port = tx[d + TX.port];
     const packets = tx[d + TX.packets];
     const at = dp.counters.vifAt(port);
+    if (status === EINVAL && packets > 1) refusesSuperFrame(dp, port);
     words[at + VIF.txPackets] -= packets;
     words[at + VIF.txBytes] -= tx[d + TX.bytes];
     if (packets > 1) words[at + VIF.txSuperFrames]--;

@@ -27,6 +27,8 @@ export class Vif {
   ingressAcl = -1;
   /** Whether the port takes virtio-net headers: super-frames and partial checksums pass as they are. */
   offloads = true;
+  /** Whether it takes super-frames of UDP, too: kernels before 6.2 do not, and say so by refusing the first. */
+  takesUdpSuperFrames = true;
   /** Tokens left for frames to the agent, and when they were last refilled (ms). */
   tokens = 0;
   refilledAt = 0;

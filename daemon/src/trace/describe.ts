@@ -162,6 +162,7 @@ const PUNTS: Readonly<Record<PuntCommand, string>> = {
   [PUNT.arp]: 'an address may have moved',
   [PUNT.nexthop]: 'for an address of the gateway',
   [PUNT.l3]: 'DHCP or a router solicitation',
+  [PUNT.handleDf]: 'longer than the way to the other host takes',
   [PUNT.zeroTtl]: 'its hops are used up',
   [PUNT.icmpError]: 'an ICMP error about a tunnel packet',
   [PUNT.routerAlert]: 'an answer of another host to what the agent asked it',

@@ -153,9 +153,9 @@ export class Tracing {
   /** What the agent sends back for what it was given, each with its own way. */
   #answersTo({ punted }: Outcome, run: DryRun, names: TraceNames): TraceDump[] {
     const { realiser } = this.#parts;
-    return punted.flatMap(({ vif, frame, command }) =>
-      answerPunt({ command: command as PuntCommand, vif, frame }, (id) => realiser.guestOf(id)).map((answer) =>
-        this.#rendered(run.fromAgent(answer.vif, answer.frame), names, answer.frame),
+    return punted.flatMap(({ vif, frame, command, parameter }) =>
+      answerPunt({ command: command as PuntCommand, parameter, vif, frame }, (id) => realiser.guestOf(id)).map(
+        (answer) => this.#rendered(run.fromAgent(answer.vif, answer.frame), names, answer.frame),
       ),
     );
   }
