@@ -36,7 +36,7 @@ export class HostFollower {
   readonly #options: HostFollowerOptions;
   readonly #hosts = new Map<string, KnownHost>();
   readonly #byLog = new Map<string, KnownHost>();
-  readonly #names = new Set<string>();
+  readonly #names = new Map<string, string>();
   readonly #shared = new Shared();
   #indexEnd = '0-0';
   #epoch = '';
@@ -52,8 +52,8 @@ export class HostFollower {
     return this.#hosts;
   }
 
-  /** Names in the index, this host's among them if it is there. */
-  get names(): ReadonlySet<string> {
+  /** The index, this host in it if it is there: names, and ids of their entries. */
+  get names(): ReadonlyMap<string, string> {
     return this.#names;
   }
 
@@ -168,7 +168,7 @@ export class HostFollower {
     for (const [id, fields] of entries) {
       const name = fields[fields.indexOf('name') + 1];
       this.#indexEnd = id;
-      this.#names.add(name);
+      this.#names.set(name, id);
       if (name === this.#options.own || this.#hosts.has(name)) continue;
       const host = { copy: new HostCopy(name, this.#shared), life: new HostLife() };
       this.#hosts.set(name, host);

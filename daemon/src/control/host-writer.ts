@@ -31,6 +31,8 @@ export class HostWriter {
   /** Whether a flush is waiting for its turn. */
   #isQueued = false;
   #hasRival = false;
+  /** Of the entry in the index of hosts that says our name. */
+  #indexId = '';
 
   constructor(options: HostWriterOptions) {
     const { prefix, lease } = options;
@@ -57,16 +59,14 @@ export class HostWriter {
     void this.#inTurn((link) => this.#flush(link));
   }
 
-  /** Begins a session: takes the lease, and writes what is missing. `names`: the hosts of the cluster, as known. */
-  async begin(link: Link, names: ReadonlySet<string>): Promise<void> {
-    const { hosts } = this.#keys;
-    const { name } = this.#options.lease;
+  /** Begins a session: takes the lease, and writes what is missing. `names`: the index of hosts, names and ids of their entries. */
+  async begin(link: Link, names: ReadonlyMap<string, string>): Promise<void> {
     await this.#busy;
     const wasGone = await this.#renew(link);
     const isOurs = await this.#repair(link);
     // Nothing in the log would tell those who had given us up.
     if (isOurs && wasGone) await this.#write(link, [[HOST_FIELD, JSON.stringify(this.#options.lease)]]);
-    if (!names.has(name)) await link.commands.xadd(hosts, '*', 'name', name);
+    this.#indexId = names.get(this.#options.lease.name) ?? (await this.#enterIndex(link));
     this.#link = link;
     await this.#flush(link);
   }
@@ -80,12 +80,23 @@ export class HostWriter {
   async tick(): Promise<void> {
     await this.#inTurn(async (link) => {
       await this.#renew(link);
-      const [length, range] = await inOneStep(
-        link.commands.multi().hlen(this.#keys.routes).xrevrange(this.#keys.log, '+', '-', 'COUNT', 1),
+      const { routes, log, hosts } = this.#keys;
+      const [length, range, entry] = await inOneStep(
+        link.commands
+          .multi()
+          .hlen(routes)
+          .xrevrange(log, '+', '-', 'COUNT', 1)
+          .xrange(hosts, this.#indexId, this.#indexId),
       );
+      if (firstId(entry) === undefined) this.#indexId = await this.#enterIndex(link);
       if (length === this.#own.stored.size && firstId(range) === idText(this.#last)) return;
       await this.#repair(link);
     });
+  }
+
+  /** Adds our name to the index of hosts; returns the id of the entry. */
+  async #enterIndex({ commands }: Link): Promise<string> {
+    return (await commands.xadd(this.#keys.hosts, '*', 'name', this.#options.lease.name)) ?? '';
   }
 
   /** Whether there was none. */

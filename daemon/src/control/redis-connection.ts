@@ -24,6 +24,8 @@ export const redisSettings = z.preprocess(
       ),
     username: secret.optional(),
     password: secret.optional(),
+    /** Who may write configuration; by default the same user. */
+    operator: z.strictObject({ username: secret, password: secret }).optional(),
     /** PEM files. */
     tls: z
       .strictObject({
@@ -49,6 +51,11 @@ export type RedisSettings = z.output<typeof redisSettings>;
 function isStoreUrl(text: string): boolean {
   if (/^unix:\/\/./.test(text)) return true;
   return /^rediss?:\/\/./.test(text) && URL.canParse(text) && /^(\/\d*)?$/.test(new URL(text).pathname);
+}
+
+/** The same store, as the one who may write configuration. */
+export function asOperator({ operator, ...settings }: RedisSettings): RedisSettings {
+  return { ...settings, ...operator };
 }
 
 /** The address without user and password, for messages. */

@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { COMMIT_SCRIPT, commitArguments, storedObject, type CommitReply } from './commit-script.js';
 import { ObjectCache, setOf } from './object-cache.js';
+import { OperatorConnection } from './operator-connection.js';
 import { redisText, type RedisSettings } from './redis-connection.js';
 import { checkLayout } from './redis-layout.js';
 import { compareIds, firstId, inOneStep } from './redis-replies.js';
@@ -34,6 +35,7 @@ export class RedisStore implements StateStore {
   readonly #options: RedisStoreOptions;
   readonly #cache = new ObjectCache();
   readonly #sessions: RedisSessions;
+  readonly #operator: OperatorConnection;
   #epoch = '';
   #position = '0-0';
   /** Those who wait for the copy to move on. */
@@ -41,6 +43,7 @@ export class RedisStore implements StateStore {
 
   constructor(options: RedisStoreOptions) {
     this.#options = options;
+    this.#operator = new OperatorConnection(options.redis);
     this.#sessions = new RedisSessions({
       redis: options.redis,
       log: options.log,
@@ -80,6 +83,7 @@ export class RedisStore implements StateStore {
   }
 
   stop(): Promise<void> {
+    this.#operator.close();
     return this.#sessions.stop();
   }
 
@@ -97,7 +101,8 @@ export class RedisStore implements StateStore {
     const { keys, argument } = commitArguments(tx, this.#epoch, this.#options.prefix);
     let reply: CommitReply;
     try {
-      reply = (await link.commands.eval(COMMIT_SCRIPT, keys.length, ...keys, argument)) as CommitReply;
+      const commands = await this.#operator.open(link.commands);
+      reply = (await commands.eval(COMMIT_SCRIPT, keys.length, ...keys, argument)) as CommitReply;
     } catch (cause) {
       throw this.#unavailable(cause);
     }
@@ -230,10 +235,16 @@ export class RedisStore implements StateStore {
   }
 
   #unavailable(cause: unknown): RefusedError {
-    const message = `the shared store at ${this.#address} is not reachable; configuration cannot change until it is back`;
+    const message = isDenied(cause)
+      ? `the shared store at ${this.#address} does not let this daemon change configuration; set redis.operator in its configuration file`
+      : `the shared store at ${this.#address} is not reachable; configuration cannot change until it is back`;
     return new RefusedError('unavailable', message, undefined, { cause });
   }
 }
+
+/** Whether the server knows us, but refuses what was asked. */
+const isDenied = (cause: unknown): boolean =>
+  cause instanceof Error && /^(NOPERM|WRONGPASS|NOAUTH)\b|ACL failure/.test(cause.message);
 
 interface LogEntry {
   readonly id: string;
