@@ -269,5 +269,5 @@ test('a trace tells the tunnel, its label and the host', (t) => {
   const { subject, result } = steps.find(({ stage }) => stage === 'tunnel') ?? { subject: '', result: '' };
   t.is(subject, 'host-b (192.168.200.22)');
   t.regex(result, /^tunnel by MPLSoUDP, label 57, source port \d+, 144 bytes$/);
-  t.is(verdict, 'sent out of vif0/0 eth0');
+  t.is(verdict, 'sent to host-b (192.168.200.22) by MPLSoUDP, label 57');
 });
