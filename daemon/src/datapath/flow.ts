@@ -48,7 +48,7 @@ export function flowOutput(dp: Datapath, out: Vif): boolean {
   if (p.protocol < 0) return !isIp(p.etherType) || refuse(dp, 'invalidPacket');
   if (isNd(dp)) return true;
   const from = p.peer < 0 ? tables.vifs.get(p.vif) : tables.vrfs[p.vrf]?.fabric;
-  return from ? lookUp(dp, from, out.nexthop, out.id) : true;
+  return from ? lookUp(dp, from, out.nexthop, out.id) : refuse(dp, 'invalidIf');
 }
 
 /** Malformed, as such packets come from other hosts alone: those have no protocol. */

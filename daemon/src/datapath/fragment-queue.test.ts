@@ -1,5 +1,6 @@
 import test from 'ava';
 import { FRAGMENT_KEY, FRAGMENT_MS, type FragmentKey, newFragmentKey } from '../tables/fragment.js';
+import { Packet } from '../packet/packet.js';
 import { VIF_TYPE } from '../tables/records.js';
 import { Vif } from '../tables/vif.js';
 import { FragmentQueue } from './fragment-queue.js';
@@ -24,18 +25,36 @@ const frame = (fill: number, length: number): Uint8Array => {
   return b;
 };
 
+/** What is known of a frame of that length in those 20 bytes, on its way to a nexthop. */
+function packet(length: number, nexthop = -1): Packet {
+  const p = new Packet();
+  p.at = 30;
+  p.end = 30 + length;
+  p.nexthop = nexthop;
+  p.vrf = 9;
+  p.peer = nexthop;
+  p.made = 14;
+  p.outerSource = -2;
+  return p;
+}
+
 test('a frame comes out as it went in, with its virtio-net header', (t) => {
   const queue = new FragmentQueue();
   const guest = vif(3);
-  t.true(queue.put(frame(7, 1514), 30, 1514, key(1), guest, -1, 0));
-  t.true(queue.put(frame(8, 60), 30, 60, key(2), guest, 27, 0));
+  t.true(queue.put(frame(7, 1514), packet(1514), key(1), guest, 0));
+  t.true(queue.put(frame(8, 60), packet(60, 27), key(2), guest, 0));
   const first = queue.oldest;
   const second = queue.after(first);
   t.is(queue.after(second), -1);
   t.true(queue.isOf(first, key(1)));
   t.false(queue.isOf(first, key(2)));
   t.is(queue.vifOf(first), guest);
-  t.deepEqual([queue.lengthOf(second), queue.nexthopOf(first), queue.nexthopOf(second)], [60, -1, 27]);
+  t.is(queue.lengthOf(second), 60);
+  const p = new Packet();
+  queue.recall(first, p);
+  t.like(p, { nexthop: -1, peer: -1 });
+  queue.recall(second, p);
+  t.like(p, { nexthop: 27, peer: 27, vrf: 9, made: 14, outerSource: -2 });
 
   const out = new Uint8Array(200).fill(0xa5);
   queue.copy(second, out, 50);
@@ -45,8 +64,8 @@ test('a frame comes out as it went in, with its virtio-net header', (t) => {
 
 test('frames wait two seconds, in the order they came', (t) => {
   const queue = new FragmentQueue();
-  queue.put(frame(1, 60), 30, 60, key(1), vif(3), -1, 100);
-  queue.put(frame(2, 60), 30, 60, key(1), vif(3), -1, 200);
+  queue.put(frame(1, 60), packet(60), key(1), vif(3), 100);
+  queue.put(frame(2, 60), packet(60), key(1), vif(3), 200);
   t.false(queue.isOver(queue.oldest, 100 + FRAGMENT_MS - 1));
   t.true(queue.isOver(queue.oldest, 100 + FRAGMENT_MS));
   queue.give(queue.oldest);
@@ -59,7 +78,7 @@ test('256 frames wait at most, 64 of one interface', (t) => {
   const queue = new FragmentQueue();
   const fill = (guest: Vif): number => {
     let n = 0;
-    while (queue.put(frame(1, 60), 30, 60, key(n), guest, -1, 0)) n++;
+    while (queue.put(frame(1, 60), packet(60), key(n), guest, 0)) n++;
     return n;
   };
   t.deepEqual(
@@ -72,19 +91,19 @@ test('256 frames wait at most, 64 of one interface', (t) => {
 test('who has fewer frames waiting finds room at the cost of who has more', (t) => {
   const queue = new FragmentQueue({ places: 4, share: 2 });
   const [a, b, c] = [vif(3), vif(4), vif(5)];
-  for (const guest of [a, a]) queue.put(frame(1, 60), 30, 60, key(1), guest, -1, 0);
+  for (const guest of [a, a]) queue.put(frame(1, 60), packet(60), key(1), guest, 0);
   t.is(queue.displaced(c), -1, 'there is room');
-  for (const guest of [b, b]) queue.put(frame(1, 60), 30, 60, key(1), guest, -1, 0);
+  for (const guest of [b, b]) queue.put(frame(1, 60), packet(60), key(1), guest, 0);
   t.is(queue.displaced(a), -1, 'it has its share');
   t.is(queue.displaced(c), queue.oldest);
   queue.give(queue.displaced(c));
-  t.true(queue.put(frame(1, 60), 30, 60, key(1), c, -1, 0));
+  t.true(queue.put(frame(1, 60), packet(60), key(1), c, 0));
   t.is(queue.displaced(a), -1, 'nobody has two more');
 });
 
 test('a jumbo frame may wait, a longer one is refused', (t) => {
   const queue = new FragmentQueue({ places: 2, share: 2 });
-  t.true(queue.put(frame(1, 9022), 30, 9022, key(1), vif(3), -1, 0));
-  t.false(queue.put(frame(1, 9023), 30, 9023, key(1), vif(3), -1, 0));
+  t.true(queue.put(frame(1, 9022), packet(9022), key(1), vif(3), 0));
+  t.false(queue.put(frame(1, 9023), packet(9023), key(1), vif(3), 0));
   t.is(queue.used, 1);
 });

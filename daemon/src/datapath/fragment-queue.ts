@@ -1,5 +1,6 @@
 import { VNET_LEN } from '../io/device.js';
 import { FRAGMENT_MS, type FragmentKey, isFragmentKey, newFragmentKey } from '../tables/fragment.js';
+import type { Packet } from '../packet/packet.js';
 import { Places } from '../tables/places.js';
 import type { Vif } from '../tables/vif.js';
 
@@ -8,6 +9,9 @@ const WAITING = 256;
 /** Longest frame that may wait: one of a network with jumbo frames (9000 bytes), and two VLAN tags. */
 const LONGEST = 9022;
 const SLOT = VNET_LEN + LONGEST;
+
+/** What is kept of the packet beside its bytes: where it came from, and where it was on its way to. */
+const KEPT = { nexthop: 0, vrf: 1, peer: 2, outerSource: 3, made: 4, words: 5 } as const;
 
 export interface FragmentQueueSize {
   readonly places?: number;
@@ -22,7 +26,7 @@ export class FragmentQueue {
   readonly #lengths: Int32Array;
   readonly #keys: Int32Array;
   readonly #since: Float64Array;
-  readonly #nexthops: Int32Array;
+  readonly #kept: Int32Array;
   readonly #vifs: (Vif | null)[];
 
   constructor({ places = WAITING, share = places >> 2 }: FragmentQueueSize = {}) {
@@ -31,7 +35,7 @@ export class FragmentQueue {
     this.#lengths = new Int32Array(places);
     this.#keys = new Int32Array(places * newFragmentKey().length);
     this.#since = new Float64Array(places);
-    this.#nexthops = new Int32Array(places);
+    this.#kept = new Int32Array(places * KEPT.words);
     this.#vifs = new Array<Vif | null>(places).fill(null);
   }
 
@@ -52,10 +56,12 @@ export class FragmentQueue {
   }
 
   /**
-   * Copies the frame of `length` bytes at `at`, with the virtio-net header in front of it.
-   * @param nexthop where it was on its way to; -1: it has just come in. @returns false: there is no room for it.
+   * Copies the frame of the packet, with the virtio-net header in front of it, and what is known of where it came from.
+   * @returns false: there is no room for it.
    */
-  put(b: Uint8Array, at: number, length: number, key: FragmentKey, vif: Vif, nexthop: number, now: number): boolean {
+  put(b: Uint8Array, p: Packet, key: FragmentKey, vif: Vif, now: number): boolean {
+    const { at } = p;
+    const length = p.end - at;
     if (length > LONGEST || this.#places.isSated(vif.id)) return false;
     const place = this.#places.take(vif.id);
     if (place < 0) return false;
@@ -64,7 +70,7 @@ export class FragmentQueue {
     this.#lengths[place] = length;
     this.#keys.set(key, place * key.length);
     this.#since[place] = now;
-    this.#nexthops[place] = nexthop;
+    this.#keep(place * KEPT.words, p);
     this.#vifs[place] = vif;
     return true;
   }
@@ -88,8 +94,22 @@ export class FragmentQueue {
     return this.#vifs[place];
   }
 
-  nexthopOf(place: number): number {
-    return this.#nexthops[place];
+  /** Writes what was known of the packet into `p`. */
+  recall(place: number, p: Packet): void {
+    const at = place * KEPT.words;
+    p.nexthop = this.#kept[at + KEPT.nexthop];
+    p.vrf = this.#kept[at + KEPT.vrf];
+    p.peer = this.#kept[at + KEPT.peer];
+    p.outerSource = this.#kept[at + KEPT.outerSource];
+    p.made = this.#kept[at + KEPT.made];
+  }
+
+  #keep(at: number, p: Packet): void {
+    this.#kept[at + KEPT.nexthop] = p.nexthop;
+    this.#kept[at + KEPT.vrf] = p.vrf;
+    this.#kept[at + KEPT.peer] = p.peer;
+    this.#kept[at + KEPT.outerSource] = p.outerSource;
+    this.#kept[at + KEPT.made] = p.made;
   }
 
   lengthOf(place: number): number {

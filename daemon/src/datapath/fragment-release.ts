@@ -34,13 +34,14 @@ function runAgain(dp: Datapath, place: number): void {
   if (!vif || tables.vifs.get(vif.id) !== vif) return giveUp(dp, place);
   dp.flush();
   const length = queue.lengthOf(place);
-  const nexthop = queue.nexthopOf(place);
   const at = dp.scratch(length);
   queue.copy(place, dp.b, at);
+  queue.recall(place, p);
+  const { nexthop } = p;
+  if (p.peer < 0) p.vrf = vif.vrf;
   queue.give(place);
   dp.counters.words[HEADER.generated]++;
   p.vif = vif.id;
-  p.vrf = vif.vrf;
   p.at = at;
   p.end = at + length;
   p.packets = 1;

@@ -126,7 +126,7 @@ function wait(dp: Datapath): void {
   if (!vif) return dp.drop('fragment');
   const displaced = fragments.queue.displaced(vif);
   if (displaced >= 0) giveUp(dp, displaced);
-  if (!fragments.queue.put(dp.b, p.at, p.end - p.at, fragments.key, vif, p.nexthop, dp.now)) {
+  if (!fragments.queue.put(dp.b, p, fragments.key, vif, dp.now)) {
     return dp.drop('fragmentQueue');
   }
   dp.tracer?.step(STEP.wait);

@@ -36,7 +36,8 @@ export function ndInput(dp: Datapath, vif: Vif): boolean {
   }
 }
 
-function isSound(dp: Datapath): boolean {
+/** Whether the message in hand may be believed (RFC 4861 section 7.1). */
+export function isSound(dp: Datapath): boolean {
   const { p, b } = dp;
   return nd.fits(p.l4At, p.end) && icmpv6.code(b, p.l4At) === 0 && ipv6.hopLimit(b, p.l3At) === nd.HOP_LIMIT;
 }
@@ -65,7 +66,7 @@ const ADVERTISEMENT_LEN = nd.NEIGHBOUR_LEN + nd.MAC_OPTION_LEN;
 const ADVERTISEMENT_FRAME = ethernet.LEN + ipv6.LEN + ADVERTISEMENT_LEN;
 
 /** Replaces the solicitation in hand by the advertisement that says its target is at `mac`. */
-function advertise(dp: Datapath, mac: Uint8Array): void {
+export function advertise(dp: Datapath, mac: Uint8Array): void {
   const { p, b } = dp;
   const at = dp.scratch(ADVERTISEMENT_FRAME);
   const l3At = at + ethernet.LEN;
