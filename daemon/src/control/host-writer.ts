@@ -68,7 +68,7 @@ export class HostWriter {
     if (isOurs && wasGone) await this.#write(link, [[HOST_FIELD, JSON.stringify(this.#options.lease)]]);
     this.#indexId = names.get(this.#options.lease.name) ?? (await this.#enterIndex(link));
     this.#link = link;
-    await this.#flush(link);
+    await this.#inTurn((current) => this.#flush(current));
   }
 
   end(): void {

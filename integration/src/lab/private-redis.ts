@@ -43,7 +43,7 @@ export class PrivateRedis {
     this.#words = [...common, ...settings];
   }
 
-  /** `settings` are words of redis-server's command line; `sentinel`: its file, what runs is a sentinel. */
+  /** `settings` are words of redis-server's command line. */
   static async start(t: ExecutionContext, settings: readonly string[] = []): Promise<PrivateRedis> {
     const folder = mkdtempSync(join(tmpdir(), 'vrouterd-redis-'));
     const redis = new PrivateRedis(await freePort(), folder, settings);
@@ -53,6 +53,26 @@ export class PrivateRedis {
     });
     await redis.start();
     return redis;
+  }
+
+  /** A sentinel with a configuration file of its own, which it rewrites. */
+  static async sentinel(t: ExecutionContext, file: string, port: number): Promise<void> {
+    const child = spawn('redis-server', [file, '--sentinel', '--port', String(port), '--bind', '127.0.0.1'], {
+      stdio: 'ignore',
+    });
+    t.teardown(async () => {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    });
+    for (let i = 0; i < 200; i += 1) {
+      try {
+        (await openRedis({ url: `redis://127.0.0.1:${port}` })).disconnect();
+        return;
+      } catch {
+        await sleep(20);
+      }
+    }
+    throw new Error('the sentinel does not answer');
   }
 
   get url(): string {
