@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, watch } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { closeFd, LinkMonitor, listLinks, lockFile, mapFile, openPacketSocket, sdNotify } from 'packet-io';
+import { closeFd, lockFile, mapFile, sdNotify } from 'packet-io';
 import type { Logger } from 'pino';
 import { FIXED } from './agent/compile.js';
 import { Ids } from './agent/ids.js';
@@ -11,18 +11,18 @@ import { runCommand } from './agent/command.js';
 import { deviceProblem } from './agent/device-problem.js';
 import { kernel } from './agent/kernel.js';
 import { PortMarks } from './agent/port-mark.js';
-import { NAMESPACES } from './agent/port-plan.js';
-import { type OpenPort, Ports } from './agent/ports.js';
+import { Ports } from './agent/ports.js';
 import { answerPunt } from './agent/punt.js';
 import { Realiser } from './agent/realiser.js';
 import { Reconciler } from './agent/reconcile.js';
+import { RemoteHosts } from './agent/remote-hosts.js';
 import { startApi } from './api/server.js';
 import { startUnderlay, type UnderlayParts } from './compose-underlay.js';
 import { type Config, ConfigError, defaultNetworkMtu } from './config.js';
 import { EmbeddedRedis } from './control/embedded-redis.js';
+import type { HostDirectory } from './control/host-route.js';
 import type { RedisSettings } from './control/redis-connection.js';
 import { defaultMac } from './control/names.js';
-import type { PortHandle } from './datapath/commands.js';
 import type { DatapathOptions } from './datapath/datapath.js';
 import { type Probe, RedisHosts } from './control/redis-hosts.js';
 import { RedisStore } from './control/redis-store.js';
@@ -31,20 +31,22 @@ import type { FrameRing } from './packet/frame-ring.js';
 import { BRIDGE_SLOTS } from './tables/bridge.js';
 import { FlowTable, type FlowTableSize } from './tables/flow.js';
 import { Counters, MAX_VIFS, MAX_VRFS } from './tables/counters.js';
+import { FIRST_LABEL, MAX_LABELS } from './tables/labels.js';
 import type { PuntCommand } from './tables/punt.js';
 import { NH_ID, VIF_ID } from './tables/records.js';
 import { SessionEvents } from './tables/session-events.js';
 import { snapshot, Tables } from './tables/tables.js';
+import { joinHosts } from './join-hosts.js';
+import { portsOf } from './compose-ports.js';
 import { schedule } from './schedule.js';
 import { DaemonStatus } from './status.js';
 import { Tracing } from './trace/tracing.js';
 import { View } from './view.js';
+import { watchLinks, watchNamespaces } from './watches.js';
 import { WorkerHost } from './worker-host.js';
 
 /** How often what failed is tried again, and the kernel's state is compared with what it should be. */
 const AUDIT = '*/10 * * * * *';
-/** A namespace's file appears before the namespace is mounted on it: looks after a change there, ms. */
-const NAMESPACE_LOOKS_MS = [30, 300, 1500];
 const DEFAULT_UNDERLAY_MTU = 1500;
 /** Nobody answers: a host without a lease is gone. */
 const SILENT: Probe = { ask: () => Promise.resolve(null) };
@@ -55,6 +57,7 @@ const IDS = {
   // A flow entry keeps the number of the access list that decided in 15 bits.
   acl: { first: 1, end: 32_768 },
   group: { first: 1, end: 65_536 },
+  label: { first: FIRST_LABEL, end: MAX_LABELS },
 } as const;
 
 export interface Daemon {
@@ -92,13 +95,13 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   const redis = await startRedis(config, log, undo);
   const store = await startStore(config, redis, log, undo);
   const hosts = await startHosts(config, redis, version, log, undo);
-  const forwarding = startForwarding(config, redis, log, undo);
+  const forwarding = startForwarding(config, redis, hosts, log, undo);
   const { tables, counters, flows, host, ports, underlay, realiser, duties } = forwarding;
   store.watch((change) => {
     realiser.onChange(change);
   });
-  watchNamespaces(realiser, undo);
-  watchLinks(realiser, undo);
+  undo.push(watchNamespaces(realiser));
+  undo.push(watchLinks(realiser));
   startAudits(forwarding, log, undo);
 
   const operator = new Operator({
@@ -166,7 +169,13 @@ interface Forwarding {
 }
 
 /** Starts the worker, and what turns configuration into its tables and ports. */
-function startForwarding(config: Config, redis: RedisSettings, log: Logger, undo: Undo): Forwarding {
+function startForwarding(
+  config: Config,
+  redis: RedisSettings,
+  hosts: HostDirectory,
+  log: Logger,
+  undo: Undo,
+): Forwarding {
   const counters = mapCounters(config.api.socket, undo);
   const flows = mapFlows(config);
   const events = new SessionEvents();
@@ -191,29 +200,25 @@ function startForwarding(config: Config, redis: RedisSettings, log: Logger, undo
   });
   const reconciler = new Reconciler(tables, (changes) => host.change(changes));
   const ports = new Ports({ run: runCommand, kernel, marks: marksOf(config), log });
+  const ids = new Ids(join(config.stateDir, 'ids.jsonl'), IDS);
+  const { address, encapsulations } = config.tunnel;
+  const own = { host: config.host, address, encapsulations, mtu: underlayMtu(config) };
+  reconciler.reconcile('host', FIXED);
+  const underlay = startUnderlay(config, host, reconciler, log);
+  const remote = new RemoteHosts({ ...own, ids, reconciler, underlay: underlay.underlay });
   const realiser: Realiser = new Realiser({
     host: config.host,
     plan: hostPlan(config),
-    ids: new Ids(join(config.stateDir, 'ids.jsonl'), IDS),
+    ids,
     reconciler,
+    remote,
+    hosts,
     ports,
-    datapath: {
-      open: (vif, port) => {
-        const handle = handleOf(vif, port);
-        return () => attach(handle, host, tables);
-      },
-      detach: (vif) => {
-        host.detach(vif);
-      },
-      discard: (port) => {
-        if (port.kind === 'tap') closeFd(port.fd);
-      },
-    },
+    datapath: portsOf(host, tables),
     forget: (table, id) => host.change([{ table, op: 'delete', id }]),
     log,
   });
-  reconciler.reconcile('host', FIXED);
-  const underlay = startUnderlay(config, host, reconciler, log);
+  undo.push(joinHosts(remote, hosts, underlay.underlay, realiser));
   const duties = new FlowDuties({ config, flows, events, tables, host, realiser, redis, log });
   host.start();
   duties.start();
@@ -302,20 +307,6 @@ function marksOf({ host, stateDir }: Config): PortMarks {
   return new PortMarks(`${host} ${resolve(stateDir)}`);
 }
 
-/** Opens what a port needs to be read by the worker. */
-function handleOf(vif: number, port: OpenPort): PortHandle {
-  const { vnetHeader } = port;
-  if (port.kind === 'tap') return { vif, device: 'tap', fd: port.fd, vnetHeader };
-  return { vif, device: 'packet', fd: openPacketSocket(port.ifindex, { vnetHeader, ring: true }), vnetHeader };
-}
-
-function attach(handle: PortHandle, host: WorkerHost, tables: Tables): void {
-  // Dry runs cut and finish frames for the port as the worker does.
-  const known = tables.vifs.get(handle.vif);
-  if (known) known.offloads = handle.vnetHeader;
-  host.attach(handle);
-}
-
 function answerAll(ring: FrameRing, host: WorkerHost, realiser: Realiser): void {
   for (let punted = ring.take(); punted; punted = ring.take()) {
     const { vif, frame, parameter } = punted;
@@ -324,37 +315,6 @@ function answerAll(ring: FrameRing, host: WorkerHost, realiser: Realiser): void 
       host.send(answer.vif, answer.frame);
     }
   }
-}
-
-/** Namespaces that appear may be those that interfaces wait for; those that vanish take their ports along. */
-function watchNamespaces(realiser: Realiser, undo: Undo): void {
-  mkdirSync(NAMESPACES, { recursive: true });
-  const coming = new Set<number>();
-  const watcher = watch(NAMESPACES, () => {
-    for (const ms of NAMESPACE_LOOKS_MS) {
-      if (coming.has(ms)) continue;
-      coming.add(ms);
-      setTimeout(() => {
-        coming.delete(ms);
-        realiser.retry();
-      }, ms).unref();
-    }
-  });
-  undo.push(() => {
-    watcher.close();
-  });
-}
-
-/** Devices that vanish take their interface down until it can be set up again; one that appears may be waited for. */
-function watchLinks(realiser: Realiser, undo: Undo): void {
-  const monitor = new LinkMonitor((event) => {
-    if (event.type === 'dellink') realiser.deviceGone(event.ifindex);
-    else if (event.type === 'newlink') realiser.deviceAppeared(event.name);
-    else realiser.devicesAre(new Set(listLinks().map(({ ifindex }) => ifindex)));
-  });
-  undo.push(() => {
-    monitor.close();
-  });
 }
 
 /** Tells systemd that the service is up, and that it lives as long as the worker does. */

@@ -43,7 +43,9 @@ function setUp(t: ExecutionContext) {
     };
     const isOpen = ({ uuid }: InterfaceObject): boolean => !closed.includes(uuid);
     const host = { networkMtu: 1450, mac: '0c:c4:7a:59:62:5c' };
-    reconciler.reconcile('networks', compileHost(present, isOpen, configuration, { ids, host, cache }));
+    const isElsewhere = (): boolean => false;
+    const compiled = compileHost(present, configuration, { ids, host, cache, isOpen, isElsewhere });
+    reconciler.reconcile('networks', compiled.tables);
     return changes.splice(0);
   };
   /** Routes of a network beyond its own, as `address > network number`. */

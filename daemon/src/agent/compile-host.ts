@@ -1,6 +1,7 @@
 import type { PolicyRule } from '../control/network-policy.js';
 import type { AclRecord } from '../tables/records.js';
-import { type Compiled, compileNetwork, EMPTY } from './compile.js';
+import { automaticTarget } from '../control/route-target.js';
+import { type Compiled, compileNetwork, EMPTY, type NetworkPlan } from './compile.js';
 import type { Ids } from './ids.js';
 import {
   aclKeysOf,
@@ -27,16 +28,34 @@ export interface PresentNetwork {
   readonly interfaces: readonly InterfaceObject[];
 }
 
+/** What forwarding state depends on besides configuration. */
+export interface HostState {
+  readonly ids: Ids;
+  readonly host: HostPlan;
+  readonly cache: AclCache;
+  /** Whether an interface has its port. */
+  readonly isOpen: (vmi: InterfaceObject) => boolean;
+  /** Whether another host has the network as well. */
+  readonly isElsewhere: (network: string) => boolean;
+}
+
+/** Forwarding state of this host, and what it was made of. */
+export interface CompiledHost {
+  readonly tables: Compiled;
+  readonly networks: readonly NetworkPlan[];
+  /** Numbers of the security groups that rules name, by full name. */
+  readonly groups: ReadonlyMap<string, number>;
+}
+
 /**
- * Forwarding state of all networks of this host, with what connects and restricts them; `isOpen`: whether an interface has its
- * port. Numbers of access lists and security groups that nothing uses any more are given back.
+ * Forwarding state of all networks of this host, with what connects and restricts them. Numbers of access lists and security
+ * groups that nothing uses any more are given back.
  */
 export function compileHost(
   present: readonly PresentNetwork[],
-  isOpen: (vmi: InterfaceObject) => boolean,
   configuration: Configuration,
-  { ids, host, cache }: { readonly ids: Ids; readonly host: HostPlan; readonly cache: AclCache },
-): Compiled {
+  { ids, host, cache, isOpen, isElsewhere }: HostState,
+): CompiledHost {
   const used = { acl: new Set<string>(), group: new Set<string>() };
   const idOf = (kind: 'acl' | 'group', key: string): number => {
     used[kind].add(key);
@@ -44,26 +63,21 @@ export function compileHost(
   };
   const acls = aclsOf(present, configuration, idOf, cache);
   cache.forgetUnused();
-  const plans = new Map(
-    present.map(({ network, interfaces }) => [
-      network.name,
-      networkPlan(network, interfaces.filter(isOpen), idOf, ids, host),
-    ]),
-  );
-  const neighbours = connections(
+  const connected = connections(
     present.map(({ network }) => network),
+    configuration.VirtualNetwork.values(),
     configuration.NetworkPolicy,
   );
-  const networks = [...plans].map(([name, plan]) =>
-    compileNetwork(
-      plan,
-      (neighbours.get(name) ?? []).flatMap((other) => plans.get(other.name) ?? []),
-    ),
-  );
+  const plans = present.map(({ network, interfaces }) => {
+    const targets = targetsOf(network, connected.get(network.name) ?? []);
+    const exchange = { isElsewhere: isElsewhere(network.name), ...targets };
+    return networkPlan(network, interfaces.filter(isOpen), exchange, { ids, idOf }, host);
+  });
+  const networks = plans.map((plan) => compileNetwork(plan, exportersTo(plan, plans)));
   for (const kind of ['acl', 'group'] as const) {
     for (const key of ids.keys(kind)) if (!used[kind].has(key)) ids.release(kind, key);
   }
-  return {
+  const tables = {
     ...EMPTY,
     acls,
     vrfs: networks.flatMap(({ vrfs }) => vrfs),
@@ -71,7 +85,51 @@ export function compileHost(
     nexthops: networks.flatMap(({ nexthops }) => nexthops),
     routes: networks.flatMap(({ routes }) => routes),
     bridge: networks.flatMap(({ bridge }) => bridge),
+    labels: networks.flatMap(({ labels }) => labels),
+    vnis: networks.flatMap(({ vnis }) => vnis),
   };
+  return { tables, networks: plans, groups: groupNumbers(present, configuration, ids) };
+}
+
+/** Whose routes a network takes, and what its own are exported with. */
+function targetsOf(
+  { spec, status }: NetworkObject,
+  connected: readonly NetworkObject[],
+): { readonly imports: readonly string[]; readonly exports: readonly string[] } {
+  const both = [automaticTarget(status.networkId), ...spec.routeTargets];
+  const leaked = connected.map((other) => automaticTarget(other.status.networkId));
+  return {
+    imports: [...new Set([...both, ...spec.importRouteTargets, ...leaked])],
+    exports: [...new Set([...both, ...spec.exportRouteTargets])],
+  };
+}
+
+/** The other networks whose routes a network takes. Those of layer 2 have none, and take none. */
+function exportersTo({ name, mode, imports }: NetworkPlan, networks: readonly NetworkPlan[]): NetworkPlan[] {
+  if (mode === 'l2') return [];
+  return networks.filter(
+    (other) => other.name !== name && other.mode !== 'l2' && other.exports.some((target) => imports.includes(target)),
+  );
+}
+
+/** Numbers of the groups that rules for interfaces of this host name: what addresses elsewhere are looked at for. */
+function groupNumbers(
+  present: readonly PresentNetwork[],
+  { SecurityGroup }: Configuration,
+  ids: Ids,
+): Map<string, number> {
+  const numbers = new Map<string, number>();
+  const filtering = present.flatMap(({ network, interfaces }) =>
+    interfaces.flatMap((vmi) => filteringGroupsOf(network, vmi)),
+  );
+  for (const name of new Set(filtering)) {
+    const spec = SecurityGroup.get(name)?.spec;
+    for (const { remoteGroup } of spec ? [...spec.egress, ...spec.ingress] : []) {
+      const number = remoteGroup === undefined ? undefined : ids.find('group', remoteGroup);
+      if (remoteGroup !== undefined && number !== undefined) numbers.set(remoteGroup, number);
+    }
+  }
+  return numbers;
 }
 
 type IdOf = (kind: 'acl' | 'group', key: string) => number;

@@ -65,6 +65,7 @@ test('nexthops of an interface carry the header a routed packet gets', (t) => {
       [85, 'bridge', 8, '02aaf088f06500005e0001000800', []],
       [89, 'bridge', -1, '', [85]],
       [88, 'bridge', -1, '', [89]],
+      [90, 'bridge', -1, '', []],
     ],
   );
 });

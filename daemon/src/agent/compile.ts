@@ -48,6 +48,9 @@ export interface InterfacePlan {
   /** Its nexthops: packets routed to it, frames bridged to it. */
   readonly l3Nexthop: number;
   readonly l2Nexthop: number;
+  /** MPLS labels packets and frames for it arrive with. */
+  readonly l3Label: number;
+  readonly l2Label: number;
   readonly device: string;
   readonly mac: string;
   readonly addresses: readonly string[];
@@ -61,6 +64,8 @@ export interface InterfacePlan {
   readonly maxFlows: number;
   /** Numbers of its security groups. */
   readonly groups: readonly number[];
+  /** Their full names, in the same order. */
+  readonly groupNames: readonly string[];
   /** Access lists of these groups; -1: none. */
   readonly egressAcl: number;
   readonly ingressAcl: number;
@@ -83,9 +88,19 @@ export interface NetworkPlan {
   readonly mtu: number;
   /** MAC of the host: DHCP answers come from it, and frames to it are routed. */
   readonly hostMac: string;
-  /** The flood tree, and its part for interfaces of this host. */
+  /** The flood tree, its part for interfaces of this host, and that for other hosts. */
   readonly treeNexthop: number;
   readonly localTreeNexthop: number;
+  readonly evpnNexthop: number;
+  /** Whether another host has the network as well. */
+  readonly isElsewhere: boolean;
+  /** What frames that arrive in a VXLAN are handed to: a lookup in the network. */
+  readonly vniNexthop: number;
+  /** MPLS label frames for all its interfaces arrive with. */
+  readonly floodLabel: number;
+  /** Route targets it takes routes of, and those its own routes have. */
+  readonly imports: readonly string[];
+  readonly exports: readonly string[];
   readonly subnets: readonly SubnetPlan[];
   readonly interfaces: readonly InterfacePlan[];
 }
@@ -176,9 +191,37 @@ export function compileNetwork(network: NetworkPlan, neighbours: readonly Networ
     ...EMPTY,
     vrfs: [{ id: vrf, name, network: networkId, acl, rpf }],
     vifs: network.interfaces.map((port) => vifOf(network, port)),
-    nexthops: [...network.interfaces.flatMap((port) => nexthopsOf(network, port)), ...treeOf(network)],
+    nexthops: [
+      ...network.interfaces.flatMap((port) => nexthopsOf(network, port)),
+      ...treeOf(network),
+      vniNexthopOf(network),
+    ],
     routes: network.mode === 'l2' ? [] : [...routesOf(network), ...leakedRoutes(network, neighbours)],
     bridge: bridgeOf(network),
+    labels: labelsOf(network),
+    vnis: [{ vni: networkId, nexthop: network.vniNexthop }],
+  };
+}
+
+/** What arrives from other hosts: for an interface, or for all of them. */
+function labelsOf({ mode, interfaces, floodLabel, localTreeNexthop }: NetworkPlan): LabelRecord[] {
+  const routed = interfaces.map((port) => ({ label: port.l3Label, nexthop: port.l3Nexthop }));
+  const bridged = interfaces.map((port) => ({ label: port.l2Label, nexthop: port.l2Nexthop }));
+  const flood = { label: floodLabel, nexthop: localTreeNexthop };
+  return [...(mode === 'l2' ? [] : routed), ...(mode === 'l3' ? [] : [...bridged, flood])];
+}
+
+/** Frames of the network's VXLAN are looked up in its bridge table. */
+function vniNexthopOf({ vniNexthop, vrf }: NetworkPlan): NexthopRecord {
+  return {
+    id: vniNexthop,
+    type: NH_TYPE.vrfTranslate,
+    family: 'bridge',
+    flags: USABLE,
+    vrf,
+    oif: -1,
+    rewrite: '',
+    members: [],
   };
 }
 
@@ -248,7 +291,10 @@ function treeOf(network: NetworkPlan): NexthopRecord[] {
     ...composite,
     id: network.treeNexthop,
     flags: USABLE | NH_FLAG.multicast,
-    members: [{ nexthop: local.id, label: -1 }],
+    members: [local.id, ...(network.isElsewhere ? [network.evpnNexthop] : [])].map((id) => ({
+      nexthop: id,
+      label: -1,
+    })),
   };
   return [local, tree];
 }
@@ -346,8 +392,11 @@ function hostLength(family: 'inet' | 'inet6'): number {
   return family === 'inet' ? 32 : 128;
 }
 
+/** Whether the text of an address or prefix is one of IPv6. */
+export const isIpv6 = (text: string): boolean => text.includes(':');
+
 function familyOf(address: string): 'inet' | 'inet6' {
-  return address.includes(':') ? 'inet6' : 'inet';
+  return isIpv6(address) ? 'inet6' : 'inet';
 }
 
 /** An Ethernet header as nexthops keep it; its type is written when a packet is sent. */

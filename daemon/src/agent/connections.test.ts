@@ -14,7 +14,7 @@ function knowing(policiesOf: Record<string, string[]>, ...policies: Parameters<t
       ...(name === 'flat' ? { forwardingMode: 'l2' } : {}),
     }),
   );
-  const known = connections(networks, byName(...policies.map((args) => policyObject(...args))));
+  const known = connections(networks, networks, byName(...policies.map((args) => policyObject(...args))));
   const short = (name: string): string => name.slice(SCOPE.length + 1);
   return [...known].flatMap(([name, others]) => others.map((other) => `${short(name)}>${short(other.name)}`));
 }

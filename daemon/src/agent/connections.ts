@@ -21,16 +21,17 @@ interface Reach {
 }
 
 /**
- * For each network, by name, the networks whose addresses it has routes to. A network knows another one when a pass rule of
+ * For each network of `of`, by name, those among `networks` whose addresses it has routes to. A network knows another one when a pass rule of
  * its policies, in whatever direction, has the other by name as one end and itself as the other; or, where the rule only says
  * any or a subnet, when the other's policies let it talk to this one in turn. Networks of layer 2 take no part.
  */
 export function connections<N extends Network>(
-  networks: readonly N[],
+  of: readonly N[],
+  networks: Iterable<N>,
   policies: Policies,
 ): ReadonlyMap<string, readonly N[]> {
   const rangeOf = memo(parsePrefix);
-  const routed = networks
+  const routed = [...networks]
     .filter(({ spec }) => spec.forwardingMode !== 'l2')
     .map((network): Candidate<N> => {
       const ranges = network.spec.subnets.map(({ prefix }) => rangeOf(prefix));
@@ -45,8 +46,11 @@ export function connections<N extends Network>(
   const knows = (one: Candidate<N>, other: Candidate<N>): boolean =>
     other !== one &&
     ((reaches.get(one.name)?.named.has(other.name) ?? false) || (mayTalk(one, other) && mayTalk(other, one)));
+  const asked = new Set(of.map(({ name }) => name));
   return new Map(
-    routed.map((one) => [one.name, routed.filter((other) => knows(one, other)).map(({ network }) => network)]),
+    routed
+      .filter(({ name, network }) => asked.has(name) && network.spec.policies.length > 0)
+      .map((one) => [one.name, routed.filter((other) => knows(one, other)).map(({ network }) => network)]),
   );
 }
 

@@ -68,3 +68,17 @@ test('more objects than there are numbers are refused', (t) => {
   ids.release('vrf', 'a');
   t.is(ids.get('vrf', 'c'), 1);
 });
+
+test('a label is the same after a restart, and one given back means nothing for long, restarts or not', (t) => {
+  const file = newFile(t);
+  const before = new Ids(file, RANGES);
+  t.deepEqual([before.get('label', 'a'), before.get('label', 'b')], [16, 17]);
+  before.release('label', 'a');
+  const after = new Ids(file, RANGES);
+  t.is(after.get('label', 'b'), 17);
+  t.is(after.get('label', 'c'), 18);
+  after.release('label', 'c');
+  const again = new Ids(file, RANGES);
+  t.is(again.get('label', 'a'), 19);
+  t.is(again.find('label', 'c'), undefined);
+});

@@ -1,7 +1,9 @@
 import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { LastFirst, LowestFirst, type Numbers } from './numbers.js';
 
 /** Numbers that must be the same after a restart; each kind has a numbering of its own. */
-export type IdKind = 'vif' | 'vrf' | 'nexthop' | 'acl' | 'group';
+export const ID_KINDS = ['vif', 'vrf', 'nexthop', 'acl', 'group', 'label'] as const;
+export type IdKind = (typeof ID_KINDS)[number];
 
 /** Numbers of a kind: from `first` to below `end`. */
 export interface IdRange {
@@ -12,14 +14,15 @@ export interface IdRange {
 interface Numbering {
   readonly range: IdRange;
   readonly ids: Map<string, number>;
-  readonly taken: Set<number>;
+  readonly numbers: Numbers;
 }
 
-/** One line of the file: a number given, or given back. */
+/** One line of the file: a number given, or given back; or what else is to be known of the numbers of a kind. */
 interface Line {
   readonly kind: IdKind;
   readonly key: string;
   readonly id: number | null;
+  readonly numbers?: unknown;
 }
 
 /** Lines of the file before it is rewritten, besides twice the numbers in use. */
@@ -27,13 +30,14 @@ const LINES_TO_SPARE = 1_000;
 
 /**
  * Gives each object a number and remembers it in a file, one line a change, written before the number is used. A number given
- * back is the first to be given again.
+ * back is the first to be given again; but a label, which other hosts may go on sending to, is the last.
  */
 export class Ids {
   readonly #file: string;
-  readonly #numberings: Record<IdKind, Numbering>;
+  readonly #numberings: ReadonlyMap<IdKind, Numbering>;
   /** In the file. */
   #lines = 0;
+  #inUse = 0;
 
   /**
    * @param file is made when absent; what a killed daemon left of its last line is ignored.
@@ -41,48 +45,57 @@ export class Ids {
    */
   constructor(file: string, ranges: Readonly<Record<IdKind, IdRange>>) {
     this.#file = file;
-    const numbering = (kind: IdKind): Numbering => ({ range: ranges[kind], ids: new Map(), taken: new Set() });
-    this.#numberings = {
-      vif: numbering('vif'),
-      vrf: numbering('vrf'),
-      nexthop: numbering('nexthop'),
-      acl: numbering('acl'),
-      group: numbering('group'),
-    };
+    this.#numberings = new Map(
+      ID_KINDS.map((kind) => {
+        const { first, end } = ranges[kind];
+        const numbers = kind === 'label' ? new LastFirst(first, end) : new LowestFirst(first);
+        return [kind, { range: ranges[kind], ids: new Map(), numbers }];
+      }),
+    );
     if (existsSync(file)) for (const line of readFileSync(file, 'utf8').split('\n')) this.#replay(line);
     this.#compact();
   }
 
   /** The number of `key`, given now if it has none. Throws when none is left. */
   get(kind: IdKind, key: string): number {
-    const numbering = this.#numberings[kind];
-    const known = numbering.ids.get(key);
+    const { ids, range, numbers } = this.#of(kind);
+    const known = ids.get(key);
     if (known !== undefined) return known;
-    const { first, end } = numbering.range;
-    let id = first;
-    while (numbering.taken.has(id)) id++;
-    if (id >= end)
-      throw new Error(`all ${end - first} ${kind} numbers of this host are in use; delete what is not needed`);
+    const id = numbers.next();
+    if (id >= range.end)
+      throw new Error(
+        `all ${range.end - range.first} ${kind} numbers of this host are in use; delete what is not needed`,
+      );
     this.#write({ kind, key, id });
     return id;
   }
 
+  /** The number of `key`, if it has one. */
+  find(kind: IdKind, key: string): number | undefined {
+    return this.#of(kind).ids.get(key);
+  }
+
   /** Gives the number of `key` back. */
   release(kind: IdKind, key: string): void {
-    if (this.#numberings[kind].ids.has(key)) this.#write({ kind, key, id: null });
+    if (this.#of(kind).ids.has(key)) this.#write({ kind, key, id: null });
   }
 
   /** Keys that have a number of this kind. */
   keys(kind: IdKind): string[] {
-    return [...this.#numberings[kind].ids.keys()];
+    return [...this.#of(kind).ids.keys()];
+  }
+
+  #of(kind: IdKind): Numbering {
+    const numbering = this.#numberings.get(kind);
+    if (!numbering) throw new Error(`no numbers of kind ${kind}`);
+    return numbering;
   }
 
   #write(line: Line): void {
     appendFileSync(this.#file, `${JSON.stringify(line)}\n`);
     this.#take(line);
     this.#lines++;
-    const inUse = Object.values(this.#numberings).reduce((sum, { ids }) => sum + ids.size, 0);
-    if (this.#lines > 2 * inUse + LINES_TO_SPARE) this.#compact();
+    if (this.#lines > 2 * this.#inUse + LINES_TO_SPARE) this.#compact();
   }
 
   #replay(text: string): void {
@@ -93,23 +106,31 @@ export class Ids {
     }
   }
 
-  #take({ kind, key, id }: Line): void {
-    const { ids, taken } = this.#numberings[kind];
+  #take({ kind, key, id, numbers: saved }: Line): void {
+    const { ids, numbers } = this.#of(kind);
+    if (saved !== undefined) return numbers.load(saved);
     const before = ids.get(key);
-    if (before !== undefined) taken.delete(before);
+    if (before !== undefined) {
+      numbers.giveBack(before);
+      this.#inUse--;
+    }
     if (id === null) {
       ids.delete(key);
     } else {
       ids.set(key, id);
-      taken.add(id);
+      numbers.take(id);
+      this.#inUse++;
     }
   }
 
   /** Rewrites the file without what was given back, so that it does not grow over the years. */
   #compact(): void {
-    const lines = Object.entries(this.#numberings).flatMap(([kind, { ids }]) =>
-      [...ids].map(([key, id]) => `${JSON.stringify({ kind, key, id })}\n`),
-    );
+    const lines: string[] = [];
+    for (const [kind, { ids, numbers }] of this.#numberings) {
+      for (const [key, id] of ids) lines.push(`${JSON.stringify({ kind, key, id })}\n`);
+      const saved = numbers.save();
+      if (saved !== undefined) lines.push(`${JSON.stringify({ kind, key: '', id: null, numbers: saved })}\n`);
+    }
     writeFileSync(`${this.#file}.new`, lines.join(''));
     renameSync(`${this.#file}.new`, this.#file);
     this.#lines = lines.length;

@@ -24,6 +24,10 @@ export interface HostPlan {
 /** A lease that never ends: the address is the interface's for good. */
 const FOREVER = 0xffffffff;
 
+/** What a network and an interface have nexthops for, as their numbers are called; of the interface, labels as well. */
+const NETWORK_NEXTHOPS = ['tree', 'local', 'evpn', 'vni'] as const;
+const INTERFACE_NEXTHOPS = ['l3', 'l2'] as const;
+
 const mtuOf = (network: NetworkObject, host: HostPlan): number => network.spec.mtu ?? host.networkMtu;
 
 const isRouted = (network: NetworkObject): boolean => network.spec.forwardingMode !== 'l2';
@@ -71,23 +75,42 @@ export function filteringGroupsOf(network: NetworkObject, vmi: InterfaceObject):
 /** Gives an interface and its network all the numbers they need. Throws when none is left. */
 export function reserveNumbers(network: NetworkObject, vmi: InterfaceObject, ids: Ids): void {
   ids.get('vrf', network.uuid);
-  for (const part of ['tree', 'local']) ids.get('nexthop', `${network.uuid} ${part}`);
+  for (const part of NETWORK_NEXTHOPS) ids.get('nexthop', `${network.uuid} ${part}`);
+  ids.get('label', `${network.uuid} flood`);
   ids.get('vif', vmi.uuid);
-  for (const part of ['l3', 'l2']) ids.get('nexthop', `${vmi.uuid} ${part}`);
+  for (const part of INTERFACE_NEXTHOPS) {
+    ids.get('nexthop', `${vmi.uuid} ${part}`);
+    ids.get('label', `${vmi.uuid} ${part}`);
+  }
   for (const name of groupNamesOf(network, vmi)) ids.get('group', name);
   const groups = filteringGroupsOf(network, vmi);
   for (const key of [aclKeysOf.network(network), aclKeysOf.egress(groups), aclKeysOf.ingress(groups)])
     if (key !== null) ids.get('acl', key);
 }
 
-/** Forwarding state of a network, with the interfaces whose ports are open. `idOf` numbers access lists and groups. */
+/** Who a network exchanges routes with. */
+export interface Exchange {
+  /** Whether another host has the network as well. */
+  readonly isElsewhere: boolean;
+  readonly imports: readonly string[];
+  readonly exports: readonly string[];
+}
+
+/** What numbers come from: of this host, and of access lists and groups, whose use is followed. */
+export interface Numbering {
+  readonly ids: Ids;
+  readonly idOf: (kind: 'acl' | 'group', key: string) => number;
+}
+
+/** Forwarding state of a network, with the interfaces whose ports are open. */
 export function networkPlan(
   network: NetworkObject,
   open: readonly InterfaceObject[],
-  idOf: (kind: 'acl' | 'group', key: string) => number,
-  ids: Ids,
+  exchange: Exchange,
+  { ids, idOf }: Numbering,
   host: HostPlan,
 ): NetworkPlan {
+  const nexthop = (part: (typeof NETWORK_NEXTHOPS)[number]): number => ids.get('nexthop', `${network.uuid} ${part}`);
   const aclOf = (key: string | null): number => (key === null ? -1 : idOf('acl', key));
   return {
     name: network.name,
@@ -99,28 +122,41 @@ export function networkPlan(
     rpf: network.spec.rpf === 'enable',
     mtu: mtuOf(network, host),
     hostMac: host.mac,
-    treeNexthop: ids.get('nexthop', `${network.uuid} tree`),
-    localTreeNexthop: ids.get('nexthop', `${network.uuid} local`),
+    treeNexthop: nexthop('tree'),
+    localTreeNexthop: nexthop('local'),
+    evpnNexthop: nexthop('evpn'),
+    isElsewhere: exchange.isElsewhere,
+    vniNexthop: nexthop('vni'),
+    floodLabel: ids.get('label', `${network.uuid} flood`),
+    imports: exchange.imports,
+    exports: exchange.exports,
     subnets: network.spec.subnets.map(subnetPlan),
-    interfaces: open.map((vmi) => {
-      const groups = filteringGroupsOf(network, vmi);
-      return {
-        vif: ids.get('vif', vmi.uuid),
-        l3Nexthop: ids.get('nexthop', `${vmi.uuid} l3`),
-        l2Nexthop: ids.get('nexthop', `${vmi.uuid} l2`),
-        device: vmi.status.device,
-        mac: vmi.status.mac,
-        addresses: vmi.status.addresses,
-        dhcp: servesDhcp(network, vmi),
-        packetMode: vmi.spec.packetMode,
-        portSecurity: hasPortSecurity(network, vmi),
-        maxFlows: vmi.spec.maxFlows ?? 0,
-        groups: groupNamesOf(network, vmi).map((name) => idOf('group', name)),
-        egressAcl: aclOf(aclKeysOf.egress(groups)),
-        ingressAcl: aclOf(aclKeysOf.ingress(groups)),
-        ...fatFlowPlan(network, vmi),
-      };
-    }),
+    interfaces: open.map((vmi) => interfacePlan(network, vmi, { ids, idOf })),
+  };
+}
+
+function interfacePlan(network: NetworkObject, vmi: InterfaceObject, { ids, idOf }: Numbering): InterfacePlan {
+  const aclOf = (key: string | null): number => (key === null ? -1 : idOf('acl', key));
+  const groups = filteringGroupsOf(network, vmi);
+  const groupNames = groupNamesOf(network, vmi);
+  return {
+    vif: ids.get('vif', vmi.uuid),
+    l3Nexthop: ids.get('nexthop', `${vmi.uuid} l3`),
+    l2Nexthop: ids.get('nexthop', `${vmi.uuid} l2`),
+    l3Label: ids.get('label', `${vmi.uuid} l3`),
+    l2Label: ids.get('label', `${vmi.uuid} l2`),
+    device: vmi.status.device,
+    mac: vmi.status.mac,
+    addresses: vmi.status.addresses,
+    dhcp: servesDhcp(network, vmi),
+    packetMode: vmi.spec.packetMode,
+    portSecurity: hasPortSecurity(network, vmi),
+    maxFlows: vmi.spec.maxFlows ?? 0,
+    groups: groupNames.map((name) => idOf('group', name)),
+    groupNames,
+    egressAcl: aclOf(aclKeysOf.egress(groups)),
+    ingressAcl: aclOf(aclKeysOf.ingress(groups)),
+    ...fatFlowPlan(network, vmi),
   };
 }
 
@@ -135,11 +171,15 @@ function fatFlowPlan(network: NetworkObject, vmi: InterfaceObject): Pick<Interfa
 /** Gives back the numbers of a network that is gone, and those of an interface. */
 export function releaseNetwork(uuid: string, ids: Ids): void {
   ids.release('vrf', uuid);
-  for (const part of ['tree', 'local']) ids.release('nexthop', `${uuid} ${part}`);
+  for (const part of NETWORK_NEXTHOPS) ids.release('nexthop', `${uuid} ${part}`);
+  ids.release('label', `${uuid} flood`);
 }
 export function releaseInterface(uuid: string, ids: Ids): void {
   ids.release('vif', uuid);
-  for (const part of ['l3', 'l2']) ids.release('nexthop', `${uuid} ${part}`);
+  for (const part of INTERFACE_NEXTHOPS) {
+    ids.release('nexthop', `${uuid} ${part}`);
+    ids.release('label', `${uuid} ${part}`);
+  }
 }
 
 function subnetPlan(subnet: SubnetSpec): SubnetPlan {

@@ -49,11 +49,18 @@ function setUp(t: ExecutionContext) {
   const displaced: string[] = [];
   const nameByVif = new Map<number, string>();
   const others: string[] = [];
+  const published: string[] = [];
   const realiser: Realiser = new Realiser({
     host: 'here',
     plan: { networkMtu: 1450, mac: '0c:c4:7a:59:62:5c' },
     ids: new Ids(join(temporaryFolder(t), 'ids'), { ...ID_RANGES, vif: { first: 3, end: 6 } }),
     reconciler: new Reconciler(new Tables(null, new BridgeTable(64, 16)), (changes) => sent.push(...changes)),
+    remote: { isElsewhere: () => false, prepare: () => undefined, present: () => undefined },
+    hosts: {
+      publish: (routes) => {
+        published.splice(0, published.length, ...routes.keys());
+      },
+    },
     forget: () => undefined,
     ports: {
       ensure: (specs: readonly PortSpec[]) => {
@@ -91,7 +98,7 @@ function setUp(t: ExecutionContext) {
   const set = (object: StoredObject): void => {
     realiser.onChange({ op: 'set', kind: object.kind, name: object.name, object });
   };
-  return { realiser, events, sent, others, broken, faults, displaced, set };
+  return { realiser, events, sent, others, published, broken, faults, displaced, set };
 }
 
 test('interfaces of this host get ports, and are active once traffic can flow', async (t) => {
@@ -104,6 +111,17 @@ test('interfaces of this host get ports, and are active once traffic can flow', 
   t.deepEqual(events, ['ensure tapa', 'attach tapa']);
   t.deepEqual(realiser.stateOf(nameOf('a')), { vif: 3, state: 'active', reason: '' });
   t.is(realiser.stateOf(nameOf('far')), undefined);
+});
+
+test('other hosts are told of interfaces that have their port, and of the network they are in', async (t) => {
+  const { realiser, broken, published, set } = setUp(t);
+  broken.set('tapb', 'ensure');
+  set(network());
+  set(vmi('a', 3));
+  set(vmi('b', 4));
+  await realiser.settled();
+  const blue = nameOf('blue');
+  t.deepEqual(published, [`flood ${blue}`, `mac ${blue} 02:00:00:00:00:03`, `inet ${blue} 5.5.5.3/32`]);
 });
 
 test('before anything else, the devices of interfaces that are gone are removed', async (t) => {

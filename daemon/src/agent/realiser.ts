@@ -1,3 +1,4 @@
+import type { HostDirectory } from '../control/host-route.js';
 import type { ConfigChange, StoredObject } from '../control/store.js';
 import { AclCache } from './acl-cache.js';
 import { compileHost, type PresentNetwork } from './compile-host.js';
@@ -17,6 +18,8 @@ import type { PortSpec } from './ports.js';
 import type { GuestConfig } from './punt.js';
 import { RealisedPorts, type RealisedPortsParts } from './realised-ports.js';
 import type { Reconciler } from './reconcile.js';
+import { publishedRoutes } from './published-routes.js';
+import type { RemoteHosts } from './remote-hosts.js';
 
 /** What the realiser needs of the rest of the daemon. */
 export interface RealiserParts extends RealisedPortsParts {
@@ -25,6 +28,9 @@ export interface RealiserParts extends RealisedPortsParts {
   readonly plan: HostPlan;
   readonly ids: Ids;
   readonly reconciler: Reconciler;
+  /** The other hosts; and what they are told of this one. */
+  readonly remote: Pick<RemoteHosts, 'isElsewhere' | 'prepare' | 'present'>;
+  readonly hosts: Pick<HostDirectory, 'publish'>;
   readonly ports: RealisedPortsParts['ports'] & {
     /** Removes the devices of all ports but these. */
     removeOthers(known: ReadonlySet<string>): Promise<readonly string[]>;
@@ -263,7 +269,7 @@ export class Realiser {
 
   /** Brings the tables to what the open ports and the networks behind them say. */
   #compile(wanted: ReadonlyMap<string, Wanted>): void {
-    const { ids, plan, reconciler } = this.#parts;
+    const { ids, plan, reconciler, remote } = this.#parts;
     const present = new Map<string, PresentNetwork & { readonly interfaces: InterfaceObject[] }>();
     this.#guests.clear();
     const open = new Set<InterfaceObject>();
@@ -275,12 +281,18 @@ export class Realiser {
       open.add(vmi);
       this.#guests.set(spec.vifId, guestConfig(network, vmi, plan));
     }
-    const compiled = compileHost([...present.values()], (vmi) => open.has(vmi), this.#objects, {
+    const { tables, networks, groups } = compileHost([...present.values()], this.#objects, {
       ids,
       host: plan,
       cache: this.#aclCache,
+      isOpen: (vmi) => open.has(vmi),
+      isElsewhere: (network) => remote.isElsewhere(network),
     });
-    reconciler.reconcile('networks', compiled);
+    remote.prepare(networks);
+    reconciler.reconcile('networks', tables);
+    const numberOf = (name: string): number | undefined => this.#objects.VirtualNetwork.get(name)?.status.networkId;
+    remote.present(networks, { network: numberOf, groups });
+    this.#parts.hosts.publish(publishedRoutes(networks));
     for (const [name, { network }] of present) this.#compiled.set(name, network.uuid);
     for (const [name, uuid] of this.#compiled) {
       if (present.get(name)?.network.uuid === uuid) continue;

@@ -15,6 +15,8 @@ const guest = (vif: number): InterfacePlan => ({
   addresses: [`5.5.5.${vif}`],
   dhcp: true,
   ...UNRESTRICTED_PORT,
+  l3Label: 100 + vif,
+  l2Label: 200 + vif,
 });
 
 const plan = (interfaces: readonly InterfacePlan[], changes: Partial<NetworkPlan> = {}): NetworkPlan => ({
@@ -54,7 +56,10 @@ test('one more guest touches only its own rows and the flood tree', (t) => {
   reconciler.reconcile('n', compileNetwork(plan([guest(3)])));
   changes.length = 0;
   reconciler.reconcile('n', compileNetwork(plan([guest(3), guest(4)])));
-  t.deepEqual(names(changes), ['set nexthop', 'set nexthop', 'set nexthop', 'set bridge', 'set route', 'set vif']);
+  t.deepEqual(names(changes), [
+    ...['set nexthop', 'set nexthop', 'set nexthop', 'set bridge', 'set route', 'set vif'],
+    ...['set label', 'set label'],
+  ]);
 });
 
 test('a guest that leaves takes its rows along: first nobody gets there, then it is gone', (t) => {
@@ -65,6 +70,8 @@ test('a guest that leaves takes its rows along: first nobody gets there, then it
   t.deepEqual(names(changes), [
     'delete route',
     'set nexthop',
+    'delete label',
+    'delete label',
     'delete vif',
     'delete bridge',
     'delete nexthop',

@@ -1,19 +1,39 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { BridgeRecord, RouteRecord, TableChange } from '../tables/records.js';
+import { type BridgeRecord, NH_ID, type RouteRecord, type TableChange } from '../tables/records.js';
 import { removalOf, type TableRow, type Tables } from '../tables/tables.js';
 import { parseMac } from '../wire/addr.js';
 import type { Compiled } from './compile.js';
+import { ACTIVE, compareRanks, OWN, type Rank } from './rank.js';
+
+/** A row as it is before anybody has chosen bridge slots. */
+export type PlainRow =
+  | Exclude<TableRow, { table: 'bridge' | 'route' }>
+  | { readonly table: 'bridge'; readonly op: 'set'; readonly record: Omit<BridgeRecord, 'index'> }
+  | { readonly table: 'route'; readonly op: 'set'; readonly record: Omit<RouteRecord, 'stitchedIndex'> };
+
+/** A row another host is the reason for, and how it ranks against what this host has under the same key. */
+export interface Offer {
+  readonly key: string;
+  /** null: none any more. */
+  readonly row: PlainRow | null;
+  readonly rank: Rank;
+}
 
 /**
  * Turns what networks want into changes of the tables. Remembers what it sent for each network, so that what did not change is
  * not touched, and applies every change to the replica of the agent's thread as it goes out. Rows come in an order in which
  * nothing refers to what is not there yet, and go in the reverse one; but routes go before anything comes, so that no packet
  * passes where a route is still there and what filtered it is not.
+ *
+ * Beside these are the rows other hosts offer, one by one. Where both have a row under the same key, the tables hold the one that
+ * ranks higher; of equal ones that of this host.
  */
 export class Reconciler {
   readonly #tables: Tables;
   readonly #send: (changes: readonly TableChange[]) => void;
+  /** What this host wants, by owner and key, whether the tables hold it or something offered. */
   readonly #sent = new Map<string, Map<string, TableRow>>();
+  readonly #offers = new Map<string, { readonly row: PlainRow; readonly rank: Rank }>();
 
   constructor(tables: Tables, send: (changes: readonly TableChange[]) => void) {
     this.#tables = tables;
@@ -25,15 +45,19 @@ export class Reconciler {
     const before = this.#sent.get(owner) ?? new Map<string, TableRow>();
     const after = new Map<string, TableRow>();
     const changes: TableChange[] = [];
-    const remove = (row: TableRow): void => {
-      const change = removalOf(row);
+    const put = (change: TableChange): void => {
       this.#tables.apply(change);
       changes.push(change);
+    };
+    const remove = (key: string, row: TableRow): void => {
+      const offer = this.#offers.get(key);
+      if (!offer) put(removalOf(row));
+      else if (!isBeaten(row, offer)) put(this.#complete(offer.row));
     };
     const kept = new Set(compiled?.routes.map(routeKey));
     for (const [key, row] of before) {
       if (row.table !== 'route' || kept.has(key)) continue;
-      remove(row);
+      remove(key, row);
       before.delete(key);
     }
     for (const set of compiled ? this.#changesFor(compiled) : []) {
@@ -41,14 +65,50 @@ export class Reconciler {
       const known = before.get(key);
       after.set(key, set);
       if (known !== undefined && isSame(known.record, set.record)) continue;
-      this.#tables.apply(set);
-      changes.push(set);
+      const offer = this.#offers.get(key);
+      if (!offer || !isBeaten(set, offer)) put(set);
+      else if (known !== undefined && !isBeaten(known, offer)) put(this.#complete(offer.row));
     }
-    for (const [key, row] of [...before].reverse()) if (!after.has(key)) remove(row);
+    for (const [key, row] of [...before].reverse()) if (!after.has(key)) remove(key, row);
     this.#sent.set(owner, after);
     if (!compiled) this.#sent.delete(owner);
     if (changes.length > 0) this.#send(changes);
     return changes.length;
+  }
+
+  /** Takes over what other hosts offer, in this order, and what they do not any more. Returns the changes sent. */
+  offer(offers: Iterable<Offer>): number {
+    const changes: TableChange[] = [];
+    for (const { key, row, rank } of offers) {
+      const own = this.#own(key);
+      const before = this.#offers.get(key);
+      if (row) this.#offers.set(key, { row, rank });
+      else this.#offers.delete(key);
+      const held = before && (!own || isBeaten(own, before)) ? before.row : own;
+      const wanted = row && (!own || isBeaten(own, { rank })) ? row : own;
+      if (held === wanted || (held && wanted && held !== own && wanted !== own && isSame(held.record, wanted.record)))
+        continue;
+      const change = wanted ? this.#complete(wanted) : held && removalOf(this.#complete(held));
+      if (!change) continue;
+      this.#tables.apply(change);
+      changes.push(change);
+    }
+    if (changes.length > 0) this.#send(changes);
+    return changes.length;
+  }
+
+  /** What other hosts offer under a key. */
+  offered(key: string): PlainRow | undefined {
+    return this.#offers.get(key)?.row;
+  }
+
+  /** What this host wants under a key. */
+  #own(key: string): TableRow | undefined {
+    for (const rows of this.#sent.values()) {
+      const row = rows.get(key);
+      if (row) return row;
+    }
+    return undefined;
   }
 
   *#changesFor(compiled: Compiled): Generator<TableRow> {
@@ -61,6 +121,13 @@ export class Reconciler {
     for (const record of compiled.peers) yield { table: 'peer', op: 'set', record };
     for (const record of compiled.labels) yield { table: 'label', op: 'set', record };
     for (const record of compiled.vnis) yield { table: 'vni', op: 'set', record };
+  }
+
+  /** The row with what its place in the tables decides. */
+  #complete(row: PlainRow): TableRow {
+    if (row.table === 'bridge') return { ...row, record: this.#placed(row.record) };
+    if (row.table === 'route') return { ...row, record: this.#stitched(row.record) };
+    return row;
   }
 
   /** Chooses the slot of a bridge row, so that every replica of the table shows the same index. */
@@ -80,8 +147,21 @@ export class Reconciler {
   }
 }
 
+/** Whether something offered is used instead of a row of this host. */
+function isBeaten(own: TableRow, { rank }: { readonly rank: Rank }): boolean {
+  return compareRanks(rank, rankOf(own)) < 0;
+}
+
+/** How rows of this host rank: what leads to an interface may be somewhere else as well, anything else may not. */
+function rankOf(row: TableRow): Rank {
+  if (row.table !== 'route' && row.table !== 'bridge') return OWN;
+  const { nexthop } = row.record;
+  const isFlood = row.table === 'bridge' && row.record.mac === 'ff:ff:ff:ff:ff:ff';
+  return nexthop < NH_ID.firstDynamic || isFlood ? OWN : ACTIVE;
+}
+
 /** Whether two rows of one table say the same. Long ones are often the same object. */
-function isSame(a: TableRow['record'], b: TableRow['record']): boolean {
+function isSame(a: PlainRow['record'], b: PlainRow['record']): boolean {
   if (a === b) return true;
   const [left, right] = [a, b] as unknown as Record<string, unknown>[];
   return Object.keys(left).every(
@@ -89,11 +169,12 @@ function isSame(a: TableRow['record'], b: TableRow['record']): boolean {
   );
 }
 
-const routeKey = ({ vrf, prefix, length }: Pick<RouteRecord, 'vrf' | 'prefix' | 'length'>): string =>
+/** Which row of the routing tables it is. */
+export const routeKey = ({ vrf, prefix, length }: Pick<RouteRecord, 'vrf' | 'prefix' | 'length'>): string =>
   `route ${vrf} ${prefix}/${length}`;
 
 /** Which row a change is about. */
-function keyOf(change: TableRow): string {
+export function keyOf(change: PlainRow): string {
   switch (change.table) {
     case 'bridge':
       return `bridge ${change.record.vrf} ${change.record.mac}`;

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import * as addr from '../wire/addr.js';
 import { DEFAULT_SCOPE, NAME_PART, splitName } from './names.js';
 import { formatAddress, formatPrefix, parseAddress, parsePrefix } from './prefix.js';
+import { canonicalTarget } from './route-target.js';
 import { shown } from './shown.js';
 
 /**
@@ -108,3 +109,11 @@ export const account = z.union([
   matching(/^[a-z_][a-z0-9_-]{0,31}$/i, 'is not an account', 'libvirt-qemu'),
   z.int().min(0).max(0xfffffffe),
 ]);
+
+/** Route targets in canonical text, each once. */
+export const routeTargets = z
+  .array(
+    canonical(canonicalTarget, 'is not a route target (target:AS:NUMBER or target:ADDRESS:NUMBER)', 'target:65500:101'),
+  )
+  .default([])
+  .transform((targets) => [...new Set(targets)]);

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { fatFlows } from './fat-flow.js';
-import { address, dnsName, prefix, reference } from './fields.js';
+import { address, dnsName, prefix, reference, routeTargets } from './fields.js';
 import { contains, formatPrefix, parseAddress, parsePrefix, type Prefix } from './prefix.js';
 
 /** Smallest and largest IP packet a network may be set to, bytes; IPv6 needs 1280 (RFC 8200 section 5). */
@@ -41,6 +41,9 @@ const networkFields = z.strictObject({
     .array(reference)
     .default([])
     .describe('Names of network policies, first come first. None: nothing is filtered'),
+  routeTargets: routeTargets.describe('Route targets its routes are exported with, and whose routes it imports'),
+  importRouteTargets: routeTargets.describe('Route targets whose routes it imports as well'),
+  exportRouteTargets: routeTargets.describe('Route targets its routes are exported with as well'),
   rpf: z
     .enum(['enable', 'disable'])
     .default('enable')

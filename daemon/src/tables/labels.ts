@@ -9,7 +9,7 @@ export const MAX_LABELS = 1 << 20;
 const NONE = -1;
 const ROOM = 1024;
 
-/** Nexthop by label. Labels are given from the lowest on, so an array as long as the highest is short. */
+/** Nexthop by label: an array as long as the highest given so far. */
 export class LabelTable {
   #nexthops = new Int32Array(ROOM).fill(NONE);
 

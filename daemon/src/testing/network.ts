@@ -156,6 +156,8 @@ export class TestNetwork {
           addresses: [ipOf(vif), ip6Of(vif)],
           dhcp: options.enableDhcp ?? true,
           ...UNRESTRICTED_PORT,
+          l3Label: 100 + vif,
+          l2Label: 200 + vif,
           packetMode: options.packetMode === 'all' || (options.packetMode?.includes(vif) ?? false),
           portSecurity: true,
           ...options.port?.(vif),

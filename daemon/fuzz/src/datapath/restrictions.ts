@@ -72,6 +72,7 @@ export function chooseRestrictions(choices: Choices, acls: readonly AclRecord[])
   if (!choices.chance(176)) return UNRESTRICTED_PORT;
   const bits = choices.byte();
   return {
+    ...UNRESTRICTED_PORT,
     packetMode: (bits & 7) === 7,
     portSecurity: (bits & 8) === 0,
     maxFlows: choices.pick([0, 0, 0, 1, 2, 4, 20]),

@@ -100,6 +100,12 @@ export function compiled(index: number, network: Network): Compiled {
     hostMac: HOST_MAC,
     treeNexthop: 200 + 2 * index,
     localTreeNexthop: 201 + 2 * index,
+    evpnNexthop: 320 + index,
+    isElsewhere: false,
+    vniNexthop: 300 + index,
+    floodLabel: 300 + index,
+    imports: [],
+    exports: [],
     subnets: subnetsOf(network),
     interfaces: network.guests.map((guest) => {
       const vif = vifOf(index, guest);
@@ -112,6 +118,8 @@ export function compiled(index: number, network: Network): Compiled {
         addresses: [...(network.inet ? [guestIp(guest)] : []), ...(network.inet6 ? [guestIp6(guest)] : [])],
         dhcp: enableDhcp,
         ...(network.restrictions.get(guest) ?? UNRESTRICTED_PORT),
+        l3Label: 400 + vif,
+        l2Label: 600 + vif,
       };
     }),
   });
