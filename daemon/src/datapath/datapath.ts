@@ -6,6 +6,8 @@ import { type Counters, HEADER, type VRF_STAT, type VrfStat } from '../tables/co
 import type { FlowTable } from '../tables/flow.js';
 import type { Tables } from '../tables/tables.js';
 import { FlowState } from './flow-state.js';
+import { releaseRun } from './fabric-merge.js';
+import { FabricState } from './fabric-state.js';
 import { Fragments, type FragmentSizes } from './fragment.js';
 import { releaseFragments } from './fragment-release.js';
 import { KeepaliveLimit } from './keepalive.js';
@@ -60,6 +62,9 @@ export class Datapath {
   readonly flow: FlowState;
   readonly fragments: Fragments;
   readonly keepalives = new KeepaliveLimit();
+  readonly fabric: FabricState;
+  /** Counts how often everything queued was sent: what is made after that may lie where it did. */
+  rounds = 0;
   /** Frames for the agent. */
   readonly toAgent: FrameRing;
   /** First free byte of the scratch area, and its end. */
@@ -82,8 +87,9 @@ export class Datapath {
     this.fragments = new Fragments(options.fragments);
     this.options = options;
     this.b = new Uint8Array(io.arena);
+    this.fabric = new FabricState(io);
     this.#scratch = io.scratchAt;
-    this.#scratchEnd = io.scratchAt + io.scratchLength;
+    this.#scratchEnd = this.fabric.buffersAt;
   }
 
   /** Runs the `n` frames the last step received to completion; returns how many frames wait to be sent. */
@@ -97,6 +103,7 @@ export class Datapath {
         vifInput(this, rx[word + RX.port], rx[word + RX.at], rx[word + RX.length]);
         if (this.fragments.due) releaseFragments(this);
       }
+      if (this.fabric.run.count > 0) releaseRun(this);
     } catch (error) {
       // A broken invariant ends the worker. What was decided before it still goes out, and the frame in hand is accounted for.
       this.drop('misc');
@@ -118,14 +125,16 @@ export class Datapath {
     if (this.io.ctl[CTL.failed] > 0) settle(this, this.queued);
     this.io.ctl[CTL.failed] = 0;
     this.queued = 0;
+    this.rounds++;
     this.#freeScratch();
   }
 
   /** The scratch area is free again, but for the frame in hand if it lies there: the larger part beside it. */
   #freeScratch(): void {
-    const { scratchAt, scratchLength } = this.io;
+    const { scratchAt } = this.io;
+    const scratchLength = this.fabric.buffersAt - scratchAt;
     this.#scratch = scratchAt;
-    this.#scratchEnd = scratchAt + scratchLength;
+    this.#scratchEnd = this.fabric.buffersAt;
     const { at, end } = this.p;
     if (at < scratchAt || at >= this.#scratchEnd) return;
     if (end - scratchAt <= scratchLength >> 1) this.#scratch = (end + 15) & ~15;

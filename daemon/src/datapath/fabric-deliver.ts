@@ -8,6 +8,7 @@ import * as ecn from '../wire/ecn.js';
 import * as ethernet from '../wire/ethernet.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
+import * as tcp from '../wire/tcp.js';
 import * as vnet from '../wire/vnet.js';
 import type { Datapath } from './datapath.js';
 import { fabricFrame } from './fabric-frame.js';
@@ -94,6 +95,7 @@ function openPacket(dp: Datapath, at: number, end: number): boolean {
   p.bytes = end - p.at;
   vnet.clear(b, p.at - VNET_LEN);
   if (!parseEthernet(dp) || !parse(dp)) return refuse(dp, 'invalidPacket');
+  if (p.segmentSize > 0) asSuperFrame(dp);
   dp.tracer?.inside();
   if (version === 4 && !ipv4.checksumOk(b, at)) return refuse(dp, 'checksum');
   return keepEcn(dp);
@@ -109,12 +111,26 @@ function openFrame(dp: Datapath, at: number, end: number): boolean {
   if (!parseEthernet(dp)) return refuse(dp, 'pull');
   vnet.clear(b, at - VNET_LEN);
   const sound = parse(dp);
+  if (p.segmentSize > 0) asSuperFrame(dp);
   if (!sound) {
     p.protocol = -1;
     p.l4At = 0;
   }
   dp.tracer?.inside();
   return !sound || p.protocol < 0 || keepEcn(dp);
+}
+
+/** Says of segments put together how they are to be cut again; their checksums are known to be right. */
+function asSuperFrame(dp: Datapath): void {
+  const { p, b } = dp;
+  const vnetAt = p.at - VNET_LEN;
+  const headers = p.l4At - p.at + tcp.dataOffset(b, p.l4At);
+  vnet.setFlags(b, vnetAt, vnet.NEEDS_CSUM);
+  vnet.setGso(b, vnetAt, p.etherType === ethernet.TYPE_IPV4 ? vnet.GSO_TCPV4 : vnet.GSO_TCPV6, headers, p.segmentSize);
+  vnet.setCsum(b, vnetAt, p.l4At - p.at, tcp.CHECKSUM);
+  p.bytes += (p.packets - 1) * headers;
+  p.made *= p.packets;
+  dp.vrfStat(VRF_STAT.gros);
 }
 
 function refuse(dp: Datapath, reason: 'invalidProtocol' | 'invalidPacket' | 'checksum' | 'pull' | 'discards'): false {

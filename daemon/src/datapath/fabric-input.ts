@@ -14,7 +14,8 @@ import * as vnet from '../wire/vnet.js';
 import * as vxlan from '../wire/vxlan.js';
 import { VNET_LEN } from '../io/device.js';
 import type { Datapath } from './datapath.js';
-import { TUNNEL, tunnelInput } from './fabric-tunnel.js';
+import { arrive } from './fabric-merge.js';
+import { TUNNEL } from './fabric-tunnel.js';
 import { isSuperFrame } from './offload.js';
 import { toAgent } from './trap.js';
 
@@ -35,7 +36,7 @@ export function fabricInput(dp: Datapath): void {
 }
 
 function outer4(dp: Datapath): void {
-  const { p, b, tables } = dp;
+  const { p, b, tables, fabric } = dp;
   const at = p.l3At;
   if (!ipv4.wellFormed(b, at, p.end)) return dp.drop('invalidPacket');
   if (!ipv4.checksumOk(b, at)) return dp.drop('checksum');
@@ -47,15 +48,16 @@ function outer4(dp: Datapath): void {
     return icmp.fits(l4At, end) && icmp.isError(b, l4At) ? underlayError(dp) : dp.drop('ifRxDiscard');
   }
   if (!isTunnel(b, protocol, l4At, end)) return dp.drop('ifRxDiscard');
-  p.peer = tables.peers.find4(b, at + ipv4.SRC);
-  p.outerSource = ipv4.src(b, at);
-  p.outerEcn = ecn.ecn(ipv4.tos(b, at));
+  const { outer } = fabric;
+  outer.peer = tables.peers.find4(b, at + ipv4.SRC);
+  outer.source = ipv4.src(b, at);
+  outer.ecn = ecn.ecn(ipv4.tos(b, at));
   transport(dp, protocol, l4At, end);
 }
 
 /** Extension headers are not looked behind: nobody puts any in front of a tunnel. */
 function outer6(dp: Datapath): void {
-  const { p, b, tables } = dp;
+  const { p, b, tables, fabric } = dp;
   const at = p.l3At;
   if (!ipv6.wellFormed(b, at, p.end)) return dp.drop('invalidPacket');
   const end = at + ipv6.LEN + ipv6.payloadLength(b, at);
@@ -66,9 +68,10 @@ function outer6(dp: Datapath): void {
     return icmpv6.fits(l4At, end) && icmpv6.isError(b, l4At) ? underlayError(dp) : dp.drop('ifRxDiscard');
   }
   if (!isTunnel(b, protocol, l4At, end)) return dp.drop('ifRxDiscard');
-  p.peer = tables.peers.find6(b, at + ipv6.SRC);
-  p.outerSource = 0;
-  p.outerEcn = ecn.ecn(ipv6.trafficClass(b, at));
+  const { outer } = fabric;
+  outer.peer = tables.peers.find6(b, at + ipv6.SRC);
+  outer.source = 0;
+  outer.ecn = ecn.ecn(ipv6.trafficClass(b, at));
   transport(dp, protocol, l4At, end);
 }
 
@@ -88,7 +91,14 @@ function isTunnel(b: Uint8Array, protocol: number, at: number, end: number): boo
 
 /** Of a host we know, the payload goes on; it ends at `end`. */
 function transport(dp: Datapath, protocol: number, at: number, end: number): void {
-  if (dp.p.peer < 0) return dp.drop('invalidSource');
+  const { p, fabric } = dp;
+  const { outer } = fabric;
+  if (outer.peer < 0) return dp.drop('invalidSource');
+  outer.vif = p.vif;
+  outer.at = p.at;
+  outer.end = p.end;
+  outer.l3At = p.l3At;
+  outer.etherType = p.etherType;
   if (protocol === gre.PROTOCOL) greInput(dp, at, end);
   else udpInput(dp, at, end);
 }
@@ -101,7 +111,7 @@ function greInput(dp: Datapath, at: number, end: number): void {
   if (at + length > end) return dp.drop('pull');
   if (gre.hasChecksum(b, at) && checksum.checksum(b, at, end) !== 0) return dp.drop('checksum');
   if (gre.type(b, at) !== gre.TYPE_MPLS) return dp.drop('invalidProtocol');
-  tunnelInput(dp, TUNNEL.mpls, at + length, end);
+  arrive(dp, TUNNEL.mpls, at + length, end, true);
 }
 
 function udpInput(dp: Datapath, at: number, ipEnd: number): void {
@@ -111,8 +121,12 @@ function udpInput(dp: Datapath, at: number, ipEnd: number): void {
   const end = at + length;
   if (!isChecked(dp, at, end)) return dp.drop('checksum');
   const kind = udp.dstPort(b, at) === vxlan.UDP_PORT ? TUNNEL.vxlan : TUNNEL.mpls;
-  if (isSuperFrame(b, p.at - VNET_LEN)) return dp.drop('invalidPacket');
-  tunnelInput(dp, kind, at + udp.LEN, end);
+  const vnetAt = p.at - VNET_LEN;
+  if (!isSuperFrame(b, vnetAt)) return arrive(dp, kind, at + udp.LEN, end, true);
+  const size = vnet.gsoSize(b, vnetAt);
+  for (let from = at + udp.LEN; from < end; from += size) {
+    arrive(dp, kind, from, Math.min(from + size, end), from === at + udp.LEN);
+  }
 }
 
 /**

@@ -10,6 +10,8 @@ import * as ipv6 from '../wire/ipv6.js';
 import * as keepalive from '../wire/keepalive.js';
 import * as mpls from '../wire/mpls.js';
 import * as udp from '../wire/udp.js';
+import * as vnet from '../wire/vnet.js';
+import { VNET_LEN } from '../io/device.js';
 import type { Datapath } from './datapath.js';
 import { STEP } from './tracer.js';
 import { toAgent } from './trap.js';
@@ -51,6 +53,7 @@ export function keepaliveInput(dp: Datapath, at: number, end: number): void {
   keepalive.turnIntoAnswer(b, at, probe(dp, at));
   p.end = at + keepalive.LEN;
   turnRound(dp, outerAt, at - mpls.LEN);
+  vnet.clear(b, p.at - VNET_LEN);
   dp.consume();
   dp.tracer?.step(STEP.answer);
   dp.counters.words[HEADER.generated]++;

@@ -35,6 +35,8 @@ export class Packet {
   /** Of such a packet: its outer source where that is IPv4, else 0; and what its outer header says about congestion (RFC 6040). */
   outerSource = 0;
   outerEcn = 0;
+  /** Bytes of TCP data in each segment it was put together from, when it was; else 0. */
+  segmentSize = 0;
   /** Bytes of `bytes` that were made here: an Ethernet header the packet came without. */
   made = 0;
   /** Whether a flow was looked up, or need not be: what goes out through a nexthop with policy is looked up otherwise. */

@@ -1,0 +1,66 @@
+import type { FrameIo } from '../io/device.js';
+import type { Datapath } from './datapath.js';
+import { Run, Segment } from './fabric-segment.js';
+
+/** Longest IP packet, and room in front of it for a tunnel header, an Ethernet header and whatever the frame is sent with. */
+const LONGEST = 65_535;
+const LEAD = 256;
+const BUFFER = (LEAD + LONGEST + 15) & ~15;
+/** Part of the scratch area that buffers may take, and how many there are at most. */
+const SHARE = 4;
+const MOST = 32;
+
+/** What is known of a frame from the underlay whose outer headers were read: who sent it, and where it lies. */
+export class Outer {
+  vif = 0;
+  peer = -1;
+  source = 0;
+  ecn = 0;
+  at = 0;
+  end = 0;
+  l3At = 0;
+  etherType = 0;
+
+  set(o: Outer): void {
+    this.vif = o.vif;
+    this.peer = o.peer;
+    this.source = o.source;
+    this.ecn = o.ecn;
+    this.at = o.at;
+    this.end = o.end;
+    this.l3At = o.l3At;
+    this.etherType = o.etherType;
+  }
+}
+
+/** What the stages for packets of other hosts keep from one to the next. */
+export class FabricState {
+  /** Of the frame in hand, and of the first of the run that waits. */
+  readonly outer = new Outer();
+  readonly runOuter = new Outer();
+  readonly segment = new Segment();
+  readonly run = new Run();
+  /** First byte of the buffers runs are put together in, and bytes they take: the end of the scratch area. */
+  readonly buffersAt: number;
+  readonly buffersLength: number;
+  /** When each buffer was taken last, as dp.rounds counts; and the one taken last. */
+  readonly #takenIn: Int32Array;
+  #last = 0;
+
+  constructor({ scratchAt, scratchLength }: Pick<FrameIo, 'scratchAt' | 'scratchLength'>) {
+    const buffers = Math.min(MOST, Math.floor(scratchLength / SHARE / BUFFER));
+    this.#takenIn = new Int32Array(buffers).fill(-1);
+    this.buffersLength = buffers * BUFFER;
+    this.buffersAt = scratchAt + scratchLength - this.buffersLength;
+  }
+
+  /** A buffer for a run, -1: there is none. What was put together in it before is sent. */
+  takeBuffer(dp: Datapath): number {
+    const buffers = this.#takenIn.length;
+    if (buffers === 0) return -1;
+    this.#last = (this.#last + 1) % buffers;
+    if (this.#takenIn[this.#last] === dp.rounds) dp.flush();
+    this.#takenIn[this.#last] = dp.rounds;
+    return this.buffersAt + this.#last * BUFFER + LEAD - 64;
+  }
+}
