@@ -133,6 +133,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
     operator,
     status,
     hosts,
+    shared: { redis, prefix: config.redisPrefix },
     flows: {
       table: flows,
       command: (op, index, generation) => host.carriedOut(host.flowCommand(op, index, generation)),

@@ -2,7 +2,7 @@ import type { Operator } from './agent/operator.js';
 import type { Ports } from './agent/ports.js';
 import type { Realiser } from './agent/realiser.js';
 import { bridgeRouteDump, dropstatsDump, inetRouteDump, nexthopDump, vifDump, vrfstatsDump } from './api/dump.js';
-import type { ApplyOptions, DaemonView, FlowQuery, LiveLimits } from './api/view.js';
+import type { ApplyOptions, CopyRequest, DaemonView, FlowQuery, LiveLimits } from './api/view.js';
 import type {
   BridgeRouteDump,
   DropstatsDump,
@@ -19,6 +19,7 @@ import type {
   NexthopDump,
   ObjectOutcome,
   StatusDump,
+  StoreCopyDump,
   TraceDump,
   TraceRequest,
   VifDump,
@@ -28,7 +29,9 @@ import type {
 } from './control/dumps.js';
 import type { FlowMatch } from './control/flow-match.js';
 import { fullName } from './control/names.js';
+import type { RedisSettings } from './control/redis-connection.js';
 import type { RedisHosts } from './control/redis-hosts.js';
+import { copyStore, parseTarget } from './control/store-copy.js';
 import { contains, parseAddress, parsePrefix } from './control/prefix.js';
 import { FlowView } from './flow-view.js';
 import type { FlowViewParts } from './flow-view.js';
@@ -60,6 +63,8 @@ export interface ViewParts {
   readonly flows: Pick<FlowViewParts, 'table' | 'command'>;
   readonly tracing: Tracing;
   readonly hosts: Pick<RedisHosts, 'hosts' | 'counts'>;
+  /** The shared store, and the start of its keys. */
+  readonly shared: { readonly redis: RedisSettings; readonly prefix: string };
 }
 
 /** What the tools may ask, answered from the agent's tables and the shared counters: nothing here disturbs the worker. */
@@ -209,6 +214,11 @@ export class View implements DaemonView {
 
   hosts(name?: string): Promise<readonly HostDump[]> {
     return this.#parts.hosts.hosts(name);
+  }
+
+  async copyStore({ to, prefix, force }: CopyRequest): Promise<StoreCopyDump> {
+    const { shared } = this.#parts;
+    return copyStore(shared.redis, shared.prefix, { redis: parseTarget(to), prefix: prefix ?? shared.prefix, force });
   }
 
   hostCounts(): HostCountsDump {

@@ -6,6 +6,7 @@ import type { Kind } from '../control/schema.js';
 import { Exit, STATUS } from './exit.js';
 import { parse, withCommonOptions } from './tool.js';
 import type { CommonOptions } from './tool.js';
+import { addStore, type StoreArgs } from './vrouter-store.js';
 import { addTrace, type TraceArgs } from './vrouter-trace-args.js';
 
 const OUTPUTS = ['table', 'yaml', 'json'] as const;
@@ -19,6 +20,7 @@ type Request = CommonOptions &
     /** Without a kind: all. */
     | { readonly op: 'get'; readonly kind?: Kind; readonly name?: string; readonly output: Output }
     | { readonly op: 'hosts'; readonly name?: string; readonly output: Output }
+    | StoreArgs
     /** Seconds. */
     | { readonly op: 'wait'; readonly timeout: number }
     | { readonly op: 'status' }
@@ -103,6 +105,7 @@ function program(hand: (request: Request) => void, fail: (message: string) => Ex
   add('status', 'shows how the daemon is').action((options: CommonOptions) => {
     hand({ op: 'status', ...options });
   });
+  addStore(add('store', 'copies the configuration to another store'), hand);
   addTrace(add('trace', 'says what the datapath does with a packet, step by step'), hand, fail);
   return spec;
 }

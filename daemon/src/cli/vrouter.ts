@@ -10,6 +10,7 @@ import type { Surroundings, Tool } from './tool.js';
 import { vif } from './vif.js';
 import { vrfstats } from './vrfstats.js';
 import { parseArgs } from './vrouter-args.js';
+import { storeCopy } from './vrouter-store.js';
 import { trace } from './vrouter-trace.js';
 import { vxlan } from './vxlan.js';
 import type { RequestOf } from './vrouter-args.js';
@@ -32,6 +33,8 @@ async function run(argv: readonly string[], surroundings: Surroundings): Promise
       return get(request, surroundings);
     case 'hosts':
       return hosts(request, surroundings);
+    case 'storeCopy':
+      return storeCopy(request, surroundings);
     case 'wait':
       return wait(request, surroundings);
     case 'trace':
