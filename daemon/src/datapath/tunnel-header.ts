@@ -64,8 +64,8 @@ export class Wrapping {
  */
 export function writeOuter(dp: Datapath, tunnel: Tunnel, wrapping: Wrapping, at: number, end: number): void {
   const { b } = dp;
-  const { header } = tunnel;
-  for (let i = 0; i < header.length; i++) b[at + i] = header[i];
+  // Of so many bytes, half the time of a loop (bench: encapsulation).
+  b.set(tunnel.header, at);
   vnet.clear(b, at - VNET_LEN);
   const ipAt = at + ethernet.LEN;
   const l4At = ipAt + (tunnel.isIpv6 ? ipv6.LEN : ipv4.LEN);
