@@ -18,7 +18,7 @@ import { Reconciler } from './agent/reconcile.js';
 import { RemoteHosts } from './agent/remote-hosts.js';
 import { startApi } from './api/server.js';
 import { startUnderlay, type UnderlayParts } from './compose-underlay.js';
-import { type Config, ConfigError, defaultNetworkMtu } from './config.js';
+import { type Config, ConfigError, defaultNetworkMtu, mtuBehind } from './config.js';
 import { EmbeddedRedis } from './control/embedded-redis.js';
 import type { HostDirectory } from './control/host-route.js';
 import type { RedisSettings } from './control/redis-connection.js';
@@ -350,9 +350,14 @@ function underlayMtu(config: Config): number {
   return config.tunnel.mtu ?? underlay(config)?.mtu ?? DEFAULT_UNDERLAY_MTU;
 }
 
+/** The same for what is behind outer headers of IPv6, whose surplus nobody else reckons with. */
+function innerMtu(config: Config): number {
+  return mtuBehind(config.tunnel.address, underlayMtu(config));
+}
+
 function hostPlan(config: Config): { networkMtu: number; mac: string } {
   return {
-    networkMtu: defaultNetworkMtu(config.tunnel.encapsulations, underlayMtu(config)),
+    networkMtu: defaultNetworkMtu(config.tunnel.encapsulations, innerMtu(config)),
     mac: underlay(config)?.mac ?? macOf(config.host),
   };
 }
@@ -369,7 +374,7 @@ function datapathOptions(config: Config): DatapathOptions {
     agentBurst,
     flowsPerInterface,
     closeOnAnyReset,
-    underlayMtu: underlayMtu(config),
+    underlayMtu: innerMtu(config),
     outerDf: config.tunnel.df,
   };
 }

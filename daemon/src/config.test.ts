@@ -1,7 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { ConfigError, configSchema, defaultNetworkMtu, lastingChanges, parseConfig, readConfig } from './config.js';
+import {
+  ConfigError,
+  configSchema,
+  defaultNetworkMtu,
+  lastingChanges,
+  mtuBehind,
+  parseConfig,
+  readConfig,
+} from './config.js';
 
 const ageing = (rules: string): string => `{ tunnel: { address: 192.0.2.1 }, flowAgeing: [${rules}] }`;
 const FILE = '/etc/vrouterd/vrouterd.yaml';
@@ -82,6 +90,8 @@ test('networks get what the largest encapsulation leaves of the underlay', (t) =
   t.is(defaultNetworkMtu(['MPLSoUDP', 'MPLSoGRE', 'VXLAN'], 1500), 1450);
   t.is(defaultNetworkMtu(['MPLSoUDP'], 1500), 1454);
   t.is(defaultNetworkMtu(['MPLSoGRE'], 9000), 8958);
+  t.is(mtuBehind('192.0.2.1', 1500), 1500);
+  t.is(mtuBehind('2001:db8::1', 1500), 1480);
 });
 
 test('fields that a running daemon takes over are told from those that need a restart', (t) => {

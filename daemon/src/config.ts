@@ -13,6 +13,9 @@ import { ENCAPSULATIONS } from './wire/encapsulation.js';
 /** Bytes each encapsulation adds to an IP packet of a guest: outer headers and, as networks bridge, the inner Ethernet header. */
 const ENCAPSULATION_OVERHEAD = { MPLSoUDP: 46, MPLSoGRE: 42, VXLAN: 50 } as const;
 
+/** Bytes an IPv6 header is longer than that of IPv4. */
+const IPV6_SURPLUS = 20;
+
 /** The table is one array of 32-bit words: this many entries, and as many in the overflow, are below 2^32 bytes. */
 const MAX_FLOW_ENTRIES = 8_388_608;
 
@@ -153,4 +156,9 @@ export function lastingChanges(from: Config, to: Config): readonly (keyof Config
 /** MTU of networks that name none: what is left of the underlay's after the largest encapsulation. */
 export function defaultNetworkMtu(encapsulations: Config['tunnel']['encapsulations'], underlayMtu: number): number {
   return underlayMtu - Math.max(...encapsulations.map((name) => ENCAPSULATION_OVERHEAD[name]));
+}
+
+/** What is left of the underlay's MTU for IPv4 headers and what they announce, when our address there is this one. */
+export function mtuBehind(address: string, underlayMtu: number): number {
+  return address.includes(':') ? underlayMtu - IPV6_SURPLUS : underlayMtu;
 }

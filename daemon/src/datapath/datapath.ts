@@ -23,7 +23,10 @@ export interface DatapathOptions {
   /** Frames to the agent a second and interface, and how many at once. */
   readonly agentRate: number;
   readonly agentBurst: number;
-  /** Smallest MTU of the underlay, bytes: TCP's segment size is clamped to what fits through a tunnel. */
+  /**
+   * MTU of the underlay, bytes, less what outer headers of IPv6 are longer: TCP's segment size is clamped to what fits through a
+   * tunnel.
+   */
   readonly underlayMtu: number;
   /** Whether routers of the underlay may not cut tunnel packets (DF of outer IPv4); as usual: they may not. */
   readonly outerDf?: boolean;

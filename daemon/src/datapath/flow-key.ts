@@ -14,6 +14,7 @@ import { writePorts } from './flow-ports.js';
 import { recallPorts, rememberPorts } from './fragment.js';
 import { isIcmpError, quotedKey } from './icmp-error.js';
 import { ipEnd } from './parse.js';
+import { mixPort, portOf } from './tunnel-entropy.js';
 
 const IPV4_KEY = 4 << 8;
 const IPV6_KEY = 6 << 8;
@@ -79,17 +80,11 @@ export function sameKey(one: FlowKey, other: FlowKey): boolean {
   return true;
 }
 
-/** A source port for the tunnel around this direction: 49152..65534, from the key and a number nobody outside knows. */
+/** A source port for the tunnel around this direction, from the key and a number nobody outside knows. */
 export function outerPort(key: FlowKey, vrf: number, seed: number): number {
   let h = seed ^ vrf;
-  for (let w = 0; w < key.length; w++) {
-    if (w === FLOW.keyNh) continue;
-    h = Math.imul(h ^ key[w], 0x9e3779b1);
-    h ^= h >>> 15;
-  }
-  h = Math.imul(h ^ (h >>> 13), 0x85ebca6b);
-  h ^= h >>> 16;
-  return 49_152 + Math.floor(((h >>> 0) * 16_383) / 0x1_0000_0000);
+  for (let w = 0; w < key.length; w++) if (w !== FLOW.keyNh) h = mixPort(h, key[w]);
+  return portOf(h);
 }
 
 const address = new Uint8Array(16);

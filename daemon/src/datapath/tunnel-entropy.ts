@@ -24,24 +24,30 @@ export function entropyPort(dp: Datapath): number {
     const isIpv4 = p.etherType === ethernet.TYPE_IPV4;
     const from = p.l3At + (isIpv4 ? ipv4.SRC : ipv6.SRC);
     const to = p.l3At + (isIpv4 ? ipv4.LEN : ipv6.LEN);
-    for (let at = from; at < to; at += 4) h = mix(h, get32(b, at));
-    h = mix(h, p.protocol);
+    for (let at = from; at < to; at += 4) h = mixPort(h, get32(b, at));
+    h = mixPort(h, p.protocol);
     // Fragments go where the first of their datagram goes, which has ports.
     const withPorts = hasPorts(p.protocol) && p.fragment === FRAGMENT.none && p.l4At > 0;
-    if (withPorts && p.l4At + PORTS_LEN <= p.end) h = mix(h, get32(b, p.l4At));
+    if (withPorts && p.l4At + PORTS_LEN <= p.end) h = mixPort(h, get32(b, p.l4At));
   }
-  h = Math.imul(h ^ (h >>> 13), 0x85ebca6b);
-  h ^= h >>> 16;
-  return FIRST_PORT + Math.floor(((h >>> 0) * PORTS) / 0x1_0000_0000);
+  return portOf(h);
 }
 
 function mixFrame(seed: number, b: Uint8Array, at: number): number {
   let h = seed;
-  for (let i = 0; i < ethernet.TYPE; i += 4) h = mix(h, get32(b, at + i));
-  return mix(h, get16(b, at + ethernet.TYPE));
+  for (let i = 0; i < ethernet.TYPE; i += 4) h = mixPort(h, get32(b, at + i));
+  return mixPort(h, get16(b, at + ethernet.TYPE));
 }
 
-function mix(h: number, word: number): number {
+/** Takes a word into the number a port is made of. */
+export function mixPort(h: number, word: number): number {
   const mixed = Math.imul(h ^ word, 0x9e3779b1);
   return mixed ^ (mixed >>> 15);
+}
+
+/** The port, 49152..65534, that what was mixed comes to. */
+export function portOf(mixed: number): number {
+  let h = Math.imul(mixed ^ (mixed >>> 13), 0x85ebca6b);
+  h ^= h >>> 16;
+  return FIRST_PORT + Math.floor(((h >>> 0) * PORTS) / 0x1_0000_0000);
 }

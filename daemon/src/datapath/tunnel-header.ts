@@ -3,6 +3,7 @@ import { FLOW } from '../tables/flow.js';
 import { type Tunnel, WRAP } from '../tables/tunnel.js';
 import { put16, put32 } from '../wire/bytes.js';
 import * as checksum from '../wire/checksum.js';
+import { ecn as ecnOf } from '../wire/ecn.js';
 import * as ethernet from '../wire/ethernet.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
@@ -15,7 +16,6 @@ import { entropyPort } from './tunnel-entropy.js';
 
 /** TTL in the label of what has no TTL of its own, or keeps it: bridged frames. */
 const BRIDGED_TTL = 64;
-const ECN_MASK = 3;
 
 /**
  * Outer headers differ from packet to packet in lengths, identification, ECN, source port and the label. What of that the packet in
@@ -47,11 +47,11 @@ export class Wrapping {
     this.ecn = 0;
     this.id = 0;
     if (isIpv4) {
-      this.ecn = ipv4.tos(b, at) & ECN_MASK;
+      this.ecn = ecnOf(ipv4.tos(b, at));
       this.id = ipv4.id(b, at);
       if (p.routed) this.hops = ipv4.ttl(b, at);
     } else if (isIpv6) {
-      this.ecn = ipv6.trafficClass(b, at) & ECN_MASK;
+      this.ecn = ecnOf(ipv6.trafficClass(b, at));
       if (p.routed) this.hops = ipv6.hopLimit(b, at);
     }
     this.port = p.flow >= 0 ? flow.table.words[flow.table.at(p.flow) + FLOW.outer] & 0xffff : entropyPort(dp);
