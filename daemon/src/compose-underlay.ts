@@ -14,7 +14,11 @@ import {
 } from 'packet-io';
 import type { Logger } from 'pino';
 import { runCommand } from './agent/command.js';
-import { physicalVif } from './agent/fixed-vifs.js';
+import { hostVif, physicalVif } from './agent/fixed-vifs.js';
+import { HostPort } from './agent/host-port.js';
+import { kernel, settings } from './agent/kernel.js';
+import { readTooBig } from './agent/path-mtu.js';
+import type { PortMarks } from './agent/port-mark.js';
 import type { Reconciler } from './agent/reconcile.js';
 import { KernelUnderlay, type Later, type UnderlayKernel } from './agent/underlay.js';
 import { underlayFilter } from './agent/underlay-filter.js';
@@ -26,10 +30,14 @@ import type { WorkerHost } from './worker-host.js';
 /** What connects this host with the underlay, while the daemon runs. */
 export interface UnderlayParts {
   readonly underlay: KernelUnderlay;
+  /** Once the interface into the host was tried. */
+  readonly ready: Promise<void>;
   /** Speed in Mbit/s and duplex of the underlay interface, if it tells them. */
   link(): { speed: number; duplex: 0 | 1 } | undefined;
   /** The datapath lost the interface of a vif; false: the vif is none of these. */
   portLost(vif: number, reason: string): boolean;
+  /** An ICMP error about a tunnel packet arrived. */
+  icmpError(frame: Uint8Array): void;
   /** Compares what was set up with what should be. */
   audit(): void;
   stop(): Promise<void>;
@@ -46,18 +54,66 @@ const later: Later = {
   now: () => performance.now(),
 };
 
+/** What this needs of the rest of the daemon. */
+export interface UnderlaySurroundings {
+  readonly config: Config;
+  readonly host: WorkerHost;
+  readonly reconciler: Reconciler;
+  readonly marks: PortMarks;
+  /** Largest IP packet of networks that name none, bytes. */
+  readonly networkMtu: number;
+  readonly log: Logger;
+}
+
 /** Connects the datapath with the underlay, and follows what the kernel tells of it. Needs the worker to have been made. */
-export function startUnderlay(
-  { tunnel }: Pick<Config, 'tunnel'>,
-  host: WorkerHost,
-  reconciler: Reconciler,
-  log: Logger,
-): UnderlayParts {
+export function startUnderlay(surroundings: UnderlaySurroundings): UnderlayParts {
+  const { config, log } = surroundings;
+  const { tunnel } = config;
   const socket = openRouteQuery();
   const underlay = new KernelUnderlay(tunnel, kernelOf(socket), later);
-  const { address } = tunnel;
+  const port = underlayPort(surroundings);
+  const hostPort = portOfHost(surroundings);
+  underlay.onLink((link) => {
+    port.linkIs(link);
+  });
+  const monitors = follow(underlay);
+  // What changed before the monitors began would not be told.
+  underlay.reread();
+  port.linkIs(underlay.link);
+  return {
+    underlay,
+    ready: hostPort.ensure(),
+    link: () => (underlay.link ? speedOf(underlay.link.name) : undefined),
+    portLost(vif, reason) {
+      if (vif === VIF_ID.physical) port.lost(reason, underlay.link);
+      if (vif === VIF_ID.host) void hostPort.lost();
+      return vif < VIF_ID.firstVirtual;
+    },
+    icmpError(frame) {
+      const told = readTooBig(frame, tunnel.address);
+      if (!told) return;
+      log.info(told, 'the path to another host takes no longer packets');
+      underlay.learnMtu(told.destination, told.mtu);
+    },
+    audit() {
+      port.audit(underlay.link);
+      void hostPort.ensure();
+    },
+    async stop() {
+      for (const monitor of monitors) monitor.close();
+      underlay.close();
+      await hostPort.close();
+      await port.close();
+      closeFd(socket);
+    },
+  };
+}
+
+/** `vif0/0`. */
+function underlayPort({ config, host, reconciler, log }: UnderlaySurroundings): UnderlayPort {
+  const { address } = config.tunnel;
   const filter = underlayFilter(address);
-  const port = new UnderlayPort({
+  return new UnderlayPort({
     address,
     run: runCommand,
     log,
@@ -74,30 +130,28 @@ export function startUnderlay(
       },
     },
   });
-  underlay.onLink((link) => {
-    port.linkIs(link);
+}
+
+/** `vif0/1`. */
+function portOfHost({ config, host, reconciler, marks, networkMtu, log }: UnderlaySurroundings): HostPort {
+  return new HostPort({
+    name: config.datapath.hostInterface,
+    mtu: networkMtu,
+    run: runCommand,
+    kernel,
+    settings,
+    marks,
+    log,
+    datapath: {
+      attach(fd, { name, mac, mtu }) {
+        reconciler.reconcile('vhost0', hostVif(name, mac, mtu));
+        host.attach({ vif: VIF_ID.host, device: 'tap', fd, vnetHeader: true });
+      },
+      detach() {
+        host.detach(VIF_ID.host);
+      },
+    },
   });
-  const monitors = follow(underlay);
-  // What changed before the monitors began would not be told.
-  underlay.reread();
-  port.linkIs(underlay.link);
-  return {
-    underlay,
-    link: () => (underlay.link ? speedOf(underlay.link.name) : undefined),
-    portLost(vif, reason) {
-      if (vif === VIF_ID.physical) port.lost(reason, underlay.link);
-      return vif < VIF_ID.firstVirtual;
-    },
-    audit() {
-      port.audit(underlay.link);
-    },
-    async stop() {
-      for (const monitor of monitors) monitor.close();
-      underlay.close();
-      await port.close();
-      closeFd(socket);
-    },
-  };
 }
 
 function kernelOf(socket: number): UnderlayKernel {

@@ -32,7 +32,7 @@ import { BRIDGE_SLOTS } from './tables/bridge.js';
 import { FlowTable, type FlowTableSize } from './tables/flow.js';
 import { Counters, MAX_VIFS, MAX_VRFS } from './tables/counters.js';
 import { FIRST_LABEL, MAX_LABELS } from './tables/labels.js';
-import type { PuntCommand } from './tables/punt.js';
+import { PUNT, type PuntCommand } from './tables/punt.js';
 import { NH_ID, VIF_ID } from './tables/records.js';
 import { SessionEvents } from './tables/session-events.js';
 import { snapshot, Tables } from './tables/tables.js';
@@ -103,6 +103,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   undo.push(watchNamespaces(realiser));
   undo.push(watchLinks(realiser));
   startAudits(forwarding, log, undo);
+  await underlay.ready;
 
   const operator = new Operator({
     store,
@@ -193,7 +194,7 @@ function startForwarding(
     log,
     snapshot: () => snapshot(tables),
     onFrames: (ring) => {
-      answerAll(ring, host, realiser);
+      answerAll(ring, host, realiser, underlay);
     },
     onPortLost: (vif, reason) => {
       if (!underlay.portLost(vif, reason)) realiser.portLost(vif, reason);
@@ -205,11 +206,12 @@ function startForwarding(
   const { address, encapsulations } = config.tunnel;
   const own = { host: config.host, address, encapsulations, mtu: underlayMtu(config) };
   reconciler.reconcile('host', FIXED);
-  const underlay = startUnderlay(config, host, reconciler, log);
+  const plan = hostPlan(config);
+  const underlay = startUnderlay({ ...plan, config, host, reconciler, marks: marksOf(config, ' host'), log });
   const remote = new RemoteHosts({ ...own, ids, reconciler, underlay: underlay.underlay });
   const realiser: Realiser = new Realiser({
     host: config.host,
-    plan: hostPlan(config),
+    plan,
     ids,
     reconciler,
     remote,
@@ -303,15 +305,16 @@ function mapFlows(config: Config): FlowTable {
   return new FlowTable(mapFile(besideSocket(config.api.socket, 'flows'), FlowTable.bytesFor(size)), size);
 }
 
-/** Hosts of several clusters may share a machine and a name; their state directories differ. */
-function marksOf({ host, stateDir }: Config): PortMarks {
-  return new PortMarks(`${host} ${resolve(stateDir)}`);
+/** Hosts of several clusters may share a machine and a name; their state directories differ. `what`: for other things than ports. */
+function marksOf({ host, stateDir }: Config, what = ''): PortMarks {
+  return new PortMarks(`${host} ${resolve(stateDir)}${what}`);
 }
 
-function answerAll(ring: FrameRing, host: WorkerHost, realiser: Realiser): void {
+function answerAll(ring: FrameRing, host: WorkerHost, realiser: Realiser, underlay: UnderlayParts): void {
   for (let punted = ring.take(); punted; punted = ring.take()) {
     const { vif, frame, parameter } = punted;
     const command = punted.command as PuntCommand;
+    if (command === PUNT.icmpError) underlay.icmpError(frame);
     for (const answer of answerPunt({ command, parameter, vif, frame }, (id) => realiser.guestOf(id))) {
       host.send(answer.vif, answer.frame);
     }

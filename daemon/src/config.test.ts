@@ -28,6 +28,7 @@ test('a tunnel address is all a configuration needs', (t) => {
     flowOverflow: 105_472,
     flowsPerInterface: 131_072,
     closeOnAnyReset: false,
+    hostInterface: 'vhost0',
   });
   t.true(config.host.length > 0);
 });

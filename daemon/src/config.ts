@@ -73,6 +73,11 @@ const configFile = z.strictObject({
         .min(2)
         .optional()
         .describe('Flow entries the traffic of an interface may make that names no number. Default: a quarter'),
+      hostInterface: z
+        .string()
+        .regex(/^[\w.-]{1,15}$/, 'is not a name of an interface')
+        .default('vhost0')
+        .describe('TAP into the stack of the host'),
       closeOnAnyReset: z.boolean().default(false).describe('Whether every TCP reset ends its session, sound or not'),
     })
     .prefault({})

@@ -71,6 +71,11 @@ interface VifDump {
 
 const physical = (daemon: Daemon): Promise<VifDump> => daemon.dump<VifDump>('vif', '--get 0');
 
+/** Waits for a line of the daemon's log. */
+async function says(daemon: Daemon, what: RegExp): Promise<void> {
+  await until(`the daemon says ${String(what)}`, () => Promise.resolve(what.test(daemon.log) || undefined), 15_000);
+}
+
 /** Sends UDP datagrams to each of these ports from the other host, and a GRE packet. */
 async function sendTunnelPackets(other: Namespace, address: string, ports: readonly number[]): Promise<void> {
   const code = `
@@ -150,4 +155,61 @@ test('the underlay interface may go and come back as another one, with another M
     (await captured.stop()).filter((line) => /unreachable/.test(line)),
     [],
   );
+});
+
+test('vif0/1 is vhost0, an interface of the host with link-local addresses only, which outlives the daemon', async (t) => {
+  const { daemon, host } = await underlay(t);
+  const shown = await daemon.run('vif', '--get 1');
+  const mac = await host.mac('vhost0');
+  const linkLocal = /fe80:\S+(?=\/64)/.exec(await host.run('ip -6 address show dev vhost0'))?.[0];
+  t.true(
+    shown.includes(`vif0/1      OS: vhost0\n            Type:Host HWaddr:00:00:5e:00:01:00 IPaddr:169.254.42.1\n`),
+  );
+  t.true(shown.includes(`            IP6addr:${linkLocal}\n            Vrf:0 Mcast Vrf:0 Flags:TcL3Er QOS:-1 `));
+  const addresses = await host.run('ip -o address show dev vhost0');
+  t.is(addresses.match(/inet6? /g)?.length, 2, addresses);
+  t.notRegex(await host.run('ip route'), /169\.254/, 'other link-local addresses are where they were');
+
+  const known = await daemon.run('vif', '--list');
+  t.deepEqual(known.match(/^vif0\/\d+/gm), ['vif0/0', 'vif0/1', 'vif0/2']);
+  await daemon.stop();
+  t.is(await host.mac('vhost0'), mac);
+  await daemon.start();
+  t.is(await host.mac('vhost0'), mac);
+  await host.waitForLink('vhost0');
+  await host.run('ip link delete vhost0');
+  await host.waitForLink('vhost0', 15_000);
+});
+
+test('a vhost0 that is somebody else’s is left alone, and the daemon says what to do', async (t) => {
+  const lab = await Lab.create(t);
+  const host = await lab.namespace('host');
+  await host.run('ip link add vhost0 type bridge');
+  const first = await lab.daemon({ namespace: host });
+  await says(first, /vhost0 exists and is not ours.*datapath\.hostInterface/);
+  t.regex(await host.run('ip -d link show vhost0'), /bridge/);
+  const second = await lab.daemon({ namespace: host, host: 'second', config: 'datapath: { hostInterface: vhost1 }' });
+  t.regex(await second.run('vif', '--get 1'), /OS: vhost1/);
+  const third = await lab.daemon({ namespace: host, host: 'third', config: 'datapath: { hostInterface: vhost1 }' });
+  await says(third, /vhost1 belongs to another vrouterd/);
+});
+
+test('a router that wants shorter packets to another host is heard, and believed only about tunnel packets', async (t) => {
+  const { daemon, other } = await underlay(t);
+  const code = `
+import socket, struct, sys
+def checksum(b):
+    s = sum(struct.unpack('!%dH' % (len(b) // 2), b))
+    while s >> 16: s = (s & 0xffff) + (s >> 16)
+    return ~s & 0xffff
+for port, mtu in ((53, 1200), (6635, 1300)):
+    quoted = struct.pack('!BBHHHBBH4s4sHHHH', 0x45, 0, 1500, 1, 0x4000, 60, 17, 0, socket.inet_aton('192.168.90.1'),
+                         socket.inet_aton('192.168.90.2'), 50000, port, 1480, 0)
+    error = struct.pack('!BBHHH', 3, 4, 0, 0, mtu) + quoted
+    error = error[:2] + struct.pack('!H', checksum(error)) + error[4:]
+    socket.socket(socket.AF_INET, socket.SOCK_RAW, 1).sendto(error, ('192.168.90.1', 0))
+`;
+  await other.run(['python3', '-c', code]);
+  await says(daemon, /"destination":"192\.168\.90\.2","mtu":1300.*the path to another host/);
+  t.notRegex(daemon.log, /"mtu":1200/);
 });

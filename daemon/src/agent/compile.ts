@@ -147,9 +147,13 @@ export const UNRESTRICTED: Restrictions = {
   fatFlowExclude: [],
 };
 
-/** What every host has whatever its networks: the agent's interface and the nexthop to it. */
+/** The underlay's own routing: a network that is always there. */
+export const FABRIC = { vrf: 0, name: 'default-domain:default-project:ip-fabric' } as const;
+
+/** What every host has whatever its networks: the agent's interface and the nexthop to it, and the underlay's VRF. */
 export const FIXED: Compiled = {
   ...EMPTY,
+  vrfs: [{ id: FABRIC.vrf, name: FABRIC.name, network: 0, acl: -1, rpf: false }],
   vifs: [
     {
       id: VIF_ID.agent,

@@ -58,6 +58,21 @@ export const kernel = {
   },
 } as const;
 
+/** Settings below /proc/sys/net of the daemon's namespace. */
+export const settings = {
+  /** undefined: this kernel has none of that name. */
+  get: (path: string): string | undefined =>
+    ignoringAbsence(() => readFileSync(`/proc/sys/net/${path}`, 'utf8').trim()),
+
+  /** Changes one, if there is one of that name. */
+  set(path: string, value: string): void {
+    ignoringAbsence(() => {
+      writeFileSync(`/proc/sys/net/${path}`, value);
+    });
+  },
+} as const;
+
+export type Settings = typeof settings;
 export type Kernel = typeof kernel;
 export type Link = ReturnType<Kernel['links']>[number];
 

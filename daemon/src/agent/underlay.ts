@@ -160,7 +160,10 @@ export class KernelUnderlay implements Underlay {
   }
 
   /** A router says that packets to a destination must not be longer; forgotten after ten minutes. */
-  learnMtu(destination: string, mtu: number): void {
+  learnMtu(to: string, mtu: number): void {
+    // Hosts may write their address otherwise than it is told here.
+    const key = keyOf(addr.parseAddress(to));
+    const destination = [...this.#followed.keys()].find((address) => keyOf(addr.parseAddress(address)) === key) ?? to;
     const least = LEAST_MTU[destination.includes(':') ? 6 : 4];
     const known = this.#pathMtus.get(destination);
     const way = this.#followed.get(destination)?.way;

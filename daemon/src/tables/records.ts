@@ -160,7 +160,7 @@ export const NH_FLAG = {
 } as const;
 
 /** Nexthops every vrouter has. */
-export const NH_ID = { discard: 0, drop: 1, l2Receive: 3, agent: 12, firstDynamic: 16 } as const;
+export const NH_ID = { discard: 0, drop: 1, l2Receive: 3, host: 10, agent: 12, firstDynamic: 16 } as const;
 
 export type Family = 'inet' | 'inet6' | 'bridge' | 'unspec';
 
