@@ -9,7 +9,7 @@ const allowed = {
   agent: ['control', 'tables', 'packet', 'wire'],
   trace: ['agent', 'control', 'datapath', 'io', 'tables', 'packet', 'wire'],
   api: ['agent', 'control', 'tables', 'packet'],
-  cli: [],
+  cli: ['wire'],
 };
 const also = {
   datapath: '^daemon/src/io/device\\.ts$',

@@ -12,6 +12,7 @@ import { deviceProblem } from './agent/device-problem.js';
 import { kernel } from './agent/kernel.js';
 import { PortMarks } from './agent/port-mark.js';
 import { Ports } from './agent/ports.js';
+import { Prober } from './agent/prober.js';
 import { answerPunt } from './agent/punt.js';
 import { Realiser } from './agent/realiser.js';
 import { Reconciler } from './agent/reconcile.js';
@@ -24,7 +25,7 @@ import type { HostDirectory } from './control/host-route.js';
 import type { RedisSettings } from './control/redis-connection.js';
 import { defaultMac } from './control/names.js';
 import type { DatapathOptions } from './datapath/datapath.js';
-import { type Probe, RedisHosts } from './control/redis-hosts.js';
+import { RedisHosts } from './control/redis-hosts.js';
 import { RedisStore } from './control/redis-store.js';
 import { FlowDuties } from './flow-duties.js';
 import type { FrameRing } from './packet/frame-ring.js';
@@ -48,8 +49,6 @@ import { WorkerHost } from './worker-host.js';
 /** How often what failed is tried again, and the kernel's state is compared with what it should be. */
 const AUDIT = '*/10 * * * * *';
 const DEFAULT_UNDERLAY_MTU = 1500;
-/** Nobody answers: a host without a lease is gone. */
-const SILENT: Probe = { ask: () => Promise.resolve(null) };
 const IDS = {
   vif: { first: VIF_ID.firstVirtual, end: MAX_VIFS },
   vrf: { first: 1, end: MAX_VRFS },
@@ -94,9 +93,14 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   takeStateDir(config.stateDir, undo);
   const redis = await startRedis(config, log, undo);
   const store = await startStore(config, redis, log, undo);
-  const hosts = await startHosts(config, redis, version, log, undo);
-  const forwarding = startForwarding(config, redis, hosts, log, undo);
+  const prober = new Prober(() => performance.now());
+  const hosts = await startHosts(config, redis, { version, prober }, log, undo);
+  const forwarding = startForwarding(config, redis, { hosts, prober }, log, undo);
   const { tables, counters, flows, host, ports, underlay, realiser, duties } = forwarding;
+  prober.connect({
+    send: (frame) => host.send(VIF_ID.physical, frame),
+    wayTo: (address) => underlay.underlay.wayTo(address),
+  });
   store.watch((change) => {
     realiser.onChange(change);
   });
@@ -134,7 +138,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
     operator,
     status,
     hosts,
-    shared: { redis, prefix: config.redisPrefix },
+    prober,
     flows: {
       table: flows,
       command: (op, index, generation) => host.carriedOut(host.flowCommand(op, index, generation)),
@@ -174,7 +178,7 @@ interface Forwarding {
 function startForwarding(
   config: Config,
   redis: RedisSettings,
-  hosts: HostDirectory,
+  { hosts, prober }: { readonly hosts: HostDirectory; readonly prober: Prober },
   log: Logger,
   undo: Undo,
 ): Forwarding {
@@ -194,7 +198,7 @@ function startForwarding(
     log,
     snapshot: () => snapshot(tables),
     onFrames: (ring) => {
-      answerAll(ring, host, realiser, underlay);
+      answerAll(ring, host, realiser, { underlay, prober });
     },
     onPortLost: (vif, reason) => {
       if (!underlay.portLost(vif, reason)) realiser.portLost(vif, reason);
@@ -271,13 +275,19 @@ async function startStore(config: Config, redis: RedisSettings, log: Logger, und
 async function startHosts(
   config: Config,
   redis: RedisSettings,
-  version: string,
+  { version, prober }: { readonly version: string; readonly prober: Prober },
   log: Logger,
   undo: Undo,
 ): Promise<RedisHosts> {
   const { address, encapsulations } = config.tunnel;
   const lease = { name: config.host, tunnelAddress: address, encapsulations, version, incarnation: randomUUID() };
-  const hosts = new RedisHosts({ redis, prefix: config.redisPrefix, lease, probe: SILENT, log });
+  const hosts = new RedisHosts({
+    redis,
+    prefix: config.redisPrefix,
+    lease,
+    probe: { ask: (other) => prober.alive(other) },
+    log,
+  });
   await hosts.start();
   undo.push(() => hosts.stop());
   return hosts;
@@ -310,11 +320,17 @@ function marksOf({ host, stateDir }: Config, what = ''): PortMarks {
   return new PortMarks(`${host} ${resolve(stateDir)}${what}`);
 }
 
-function answerAll(ring: FrameRing, host: WorkerHost, realiser: Realiser, underlay: UnderlayParts): void {
+function answerAll(
+  ring: FrameRing,
+  host: WorkerHost,
+  realiser: Realiser,
+  { underlay, prober }: { readonly underlay: UnderlayParts; readonly prober: Prober },
+): void {
   for (let punted = ring.take(); punted; punted = ring.take()) {
     const { vif, frame, parameter } = punted;
     const command = punted.command as PuntCommand;
     if (command === PUNT.icmpError) underlay.icmpError(frame);
+    if (command === PUNT.routerAlert) prober.receive(frame);
     for (const answer of answerPunt({ command, parameter, vif, frame }, (id) => realiser.guestOf(id))) {
       host.send(answer.vif, answer.frame);
     }

@@ -1,8 +1,9 @@
 import type { Operator } from './agent/operator.js';
 import type { Ports } from './agent/ports.js';
+import type { Prober } from './agent/prober.js';
 import type { Realiser } from './agent/realiser.js';
 import { bridgeRouteDump, dropstatsDump, inetRouteDump, nexthopDump, vifDump, vrfstatsDump } from './api/dump.js';
-import type { ApplyOptions, CopyRequest, DaemonView, FlowQuery, LiveLimits } from './api/view.js';
+import type { ApplyOptions, DaemonView, FlowQuery, LiveLimits } from './api/view.js';
 import type {
   BridgeRouteDump,
   DropstatsDump,
@@ -18,8 +19,9 @@ import type {
   MplsDump,
   NexthopDump,
   ObjectOutcome,
+  ProbeDump,
+  ProbeRequest,
   StatusDump,
-  StoreCopyDump,
   TraceDump,
   TraceRequest,
   VifDump,
@@ -29,12 +31,11 @@ import type {
 } from './control/dumps.js';
 import type { FlowMatch } from './control/flow-match.js';
 import { fullName } from './control/names.js';
-import type { RedisSettings } from './control/redis-connection.js';
 import type { RedisHosts } from './control/redis-hosts.js';
-import { copyStore, parseTarget } from './control/store-copy.js';
 import { contains, parseAddress, parsePrefix } from './control/prefix.js';
 import { FlowView } from './flow-view.js';
 import type { FlowViewParts } from './flow-view.js';
+import { probeOverlay } from './overlay-probe.js';
 import type { DaemonStatus } from './status.js';
 import { DROP_REASONS } from './packet/drop.js';
 import type { BridgeEntry } from './tables/bridge.js';
@@ -63,8 +64,7 @@ export interface ViewParts {
   readonly flows: Pick<FlowViewParts, 'table' | 'command'>;
   readonly tracing: Tracing;
   readonly hosts: Pick<RedisHosts, 'hosts' | 'counts'>;
-  /** The shared store, and the start of its keys. */
-  readonly shared: { readonly redis: RedisSettings; readonly prefix: string };
+  readonly prober: Pick<Prober, 'ask'>;
 }
 
 /** What the tools may ask, answered from the agent's tables and the shared counters: nothing here disturbs the worker. */
@@ -194,6 +194,10 @@ export class View implements DaemonView {
     return this.#parts.tracing.live(match, limits, stop);
   }
 
+  probe(request: ProbeRequest): Promise<ProbeDump> {
+    return probeOverlay(request, this.#parts);
+  }
+
   dropstats(): DropstatsDump {
     return dropstatsDump(DROP_REASONS.map((_, reason) => this.#parts.counters.totalDrops(reason)));
   }
@@ -214,11 +218,6 @@ export class View implements DaemonView {
 
   hosts(name?: string): Promise<readonly HostDump[]> {
     return this.#parts.hosts.hosts(name);
-  }
-
-  async copyStore({ to, prefix, force }: CopyRequest): Promise<StoreCopyDump> {
-    const { shared } = this.#parts;
-    return copyStore(shared.redis, shared.prefix, { redis: parseTarget(to), prefix: prefix ?? shared.prefix, force });
   }
 
   hostCounts(): HostCountsDump {

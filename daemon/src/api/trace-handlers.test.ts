@@ -28,6 +28,17 @@ test('a packet is traced as it was asked for', async (t) => {
   t.deepEqual(requests, [payload]);
 });
 
+test('another host is asked about an address of a network', async (t) => {
+  const reply = await apiOf().inject({
+    method: 'POST',
+    url: '/v1/probe',
+    payload: { network: 'blue', address: '10.0.0.9' },
+  });
+  t.like(reply.json(), { address: '10.0.0.9', outcome: 'reachable' });
+  const bad = await apiOf().inject({ method: 'POST', url: '/v1/probe', payload: { network: 'blue' } });
+  t.is(bad.statusCode, 400);
+});
+
 test('a request without a packet, or with two, is invalid', async (t) => {
   const app = apiOf();
   for (const payload of [{ vmi: 'a' }, { packet: 'icmp 1.2.3.4' }, { vmi: 'a', packet: 'x', frame: '00' }]) {

@@ -1,9 +1,9 @@
-/** Requests that follow packets: dry runs, and traces of the next real ones. */
+/** Requests that follow packets: dry runs, traces of the next real ones, and questions to other hosts. */
 import { Readable } from 'node:stream';
 
 import type { FastifyInstance } from 'fastify';
 
-import type { TraceRequest } from '../control/dumps.js';
+import type { ProbeRequest, TraceRequest } from '../control/dumps.js';
 import { NDJSON } from './ndjson.js';
 import type { DaemonView } from './view.js';
 
@@ -27,6 +27,13 @@ const request = {
   },
 };
 
+const probe = {
+  type: 'object',
+  required: ['network', 'address'],
+  additionalProperties: false,
+  properties: { network: text, address: text, timeoutMs: integer(1, 60_000) },
+};
+
 /** What a live trace may last and tell at most. */
 const LIVE_MAX = { count: 1000, seconds: 3600 } as const;
 
@@ -48,6 +55,8 @@ interface Live {
 
 export function registerTraces(app: FastifyInstance, view: DaemonView): void {
   app.post<{ Body: TraceRequest }>('/v1/trace', { schema: { body: request } }, ({ body }) => view.trace(body));
+
+  app.post<{ Body: ProbeRequest }>('/v1/probe', { schema: { body: probe } }, ({ body }) => view.probe(body));
 
   const running = new Set<AbortController>();
   app.addHook('preClose', (done) => {

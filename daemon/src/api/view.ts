@@ -15,8 +15,9 @@ import type {
   MplsDump,
   NexthopDump,
   ObjectOutcome,
+  ProbeDump,
+  ProbeRequest,
   StatusDump,
-  StoreCopyDump,
   TraceDump,
   TraceRequest,
   VifDump,
@@ -72,6 +73,9 @@ export interface DaemonView {
   /** The next real packets that match, until there were enough, time is up, or `stop` says so. Throws RefusedError. */
   traceLive(match: string, limits: LiveLimits, stop: AbortSignal): AsyncIterable<LiveTrace>;
 
+  /** Asks another host how far packets for an address get there. Rejects with a RefusedError. */
+  probe(request: ProbeRequest): Promise<ProbeDump>;
+
   dropstats(): DropstatsDump;
   vrfstats(): Iterable<VrfstatsDump>;
   vrfstatsOf(vrf: number): VrfstatsDump | undefined;
@@ -79,8 +83,6 @@ export interface DaemonView {
   /** All hosts of the cluster, or the one of that name. Rejects with a RefusedError when there is none. */
   hosts(name?: string): Promise<readonly HostDump[]>;
   hostCounts(): HostCountsDump;
-  /** Copies the configuration to another store. Rejects with a RefusedError. */
-  copyStore(request: CopyRequest): Promise<StoreCopyDump>;
 
   /**
    * Applies resource documents as a whole: all or nothing. Rejects with a RefusedError when they are not valid, or cannot be
@@ -126,14 +128,4 @@ export interface ApplyOptions {
   readonly dryRun: boolean;
   /** Delete the objects that are stored but not among the documents. */
   readonly prune: boolean;
-}
-
-/** Where the configuration is to be copied. */
-export interface CopyRequest {
-  /** As `redis` in the configuration file: a URL, or settings. */
-  readonly to: unknown;
-  /** Start of every key there; by default as here. */
-  readonly prefix?: string;
-  /** Replace what is there. */
-  readonly force: boolean;
 }

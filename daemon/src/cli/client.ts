@@ -18,8 +18,9 @@ import type {
   MplsDump,
   NexthopDump,
   ObjectOutcome,
+  ProbeDump,
+  ProbeRequest,
   StatusDump,
-  StoreCopyDump,
   TraceDump,
   TraceRequest,
   VifDump,
@@ -79,14 +80,14 @@ export interface Daemon {
   trace(request: TraceRequest): Promise<TraceDump>;
   /** The next real packets that match, as they come. */
   traceLive(query: LiveQuery): AsyncIterable<LiveTrace>;
+  /** How far packets of a network for an address get. */
+  probe(request: ProbeRequest): Promise<ProbeDump>;
   dropstats(): Promise<DropstatsDump>;
   vrfstats(): Promise<readonly VrfstatsDump[]>;
   vrfstatsOf(vrf: number): Promise<VrfstatsDump>;
   status(): Promise<StatusDump>;
   hosts(): Promise<readonly HostDump[]>;
   host(name: string): Promise<HostDump>;
-  /** `to` as `redis` in the daemon's configuration file. */
-  copyStore(request: { to: unknown; prefix?: string; force: boolean }): Promise<StoreCopyDump>;
   apply(documents: readonly unknown[], options: { dryRun: boolean; prune: boolean }): Promise<readonly ObjectOutcome[]>;
   remove(documents: readonly unknown[]): Promise<readonly ObjectOutcome[]>;
   objects(kind?: string, name?: string): Promise<readonly unknown[]>;
@@ -136,13 +137,13 @@ export function connect(socket: string): Daemon {
         `/v1/trace/live?${query({ ...live })}`,
         live.timeout * 1000 + TIMEOUT_MS,
       ) as AsyncIterable<LiveTrace>,
+    probe: async (request) => (await post('/v1/probe', request)) as ProbeDump,
     dropstats: async () => (await get('/v1/dropstats')) as DropstatsDump,
     vrfstats: async () => (await get('/v1/vrfstats')) as VrfstatsDump[],
     vrfstatsOf: async (vrf) => (await get(`/v1/vrfstats/${vrf}`)) as VrfstatsDump,
     status: async () => (await get('/v1/status')) as StatusDump,
     hosts: async () => (await get('/v1/hosts')) as HostDump[],
     host: async (name) => (await get(`/v1/hosts/${encodeURIComponent(name)}`)) as HostDump,
-    copyStore: async (request) => (await post('/v1/store/copy', request)) as StoreCopyDump,
     apply: async (documents, options) => (await post('/v1/apply', { documents, ...options })) as ObjectOutcome[],
     remove: async (documents) => (await post('/v1/delete', { documents })) as ObjectOutcome[],
     objects: async (kind, name) => (await get(`/v1/objects?${query({ kind, name })}`)) as unknown[],

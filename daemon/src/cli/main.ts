@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 
 import { connect, DEFAULT_SOCKET } from './client.js';
 import { Exit } from './exit.js';
+import { net } from './net.js';
 import { Terminal } from './screen.js';
 import type { Tool } from './tool.js';
 
@@ -30,6 +31,7 @@ export async function main(tool: Tool): Promise<void> {
         process.stderr.write(`${tool.name}: ${line}\n`);
       },
       screen,
+      net,
     });
     process.stdout.write(out);
   } catch (error) {

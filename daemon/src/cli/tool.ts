@@ -5,6 +5,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 
 import type { Daemon } from './client.js';
+import type { Echoes } from './echoes.js';
 import { Exit, STATUS } from './exit.js';
 
 export interface Tool {
@@ -26,6 +27,21 @@ export interface Surroundings {
   /** Tells the user, beside the output, what takes its time. */
   readonly progress: (line: string) => void;
   readonly screen: Screen;
+  readonly net: Net;
+}
+
+/** What tools that send packets need of the machine. */
+export interface Net {
+  /** Echoes of a family. Throws Exit when that is not allowed. */
+  echoes(family: 4 | 6): Promise<Echoes>;
+  /** Address of a name in the DNS. Rejects when there is none. */
+  resolve(name: string): Promise<string>;
+  /** Is aborted by Ctrl-C, which from then on does not end the tool. */
+  interrupted(): AbortSignal;
+  /** Milliseconds by a clock that never goes back. */
+  now(): number;
+  /** Resolves after so long, or when `stop` says so. */
+  sleep(ms: number, stop: AbortSignal): Promise<void>;
 }
 
 /** A terminal for live views. */

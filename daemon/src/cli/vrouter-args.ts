@@ -6,7 +6,7 @@ import type { Kind } from '../control/schema.js';
 import { Exit, STATUS } from './exit.js';
 import { parse, withCommonOptions } from './tool.js';
 import type { CommonOptions } from './tool.js';
-import { addStore, type StoreArgs } from './vrouter-store.js';
+import { addPing, addTraceroute, type PingArgs, type TracerouteArgs } from './vrouter-ping-args.js';
 import { addTrace, type TraceArgs } from './vrouter-trace-args.js';
 
 const OUTPUTS = ['table', 'yaml', 'json'] as const;
@@ -20,11 +20,12 @@ type Request = CommonOptions &
     /** Without a kind: all. */
     | { readonly op: 'get'; readonly kind?: Kind; readonly name?: string; readonly output: Output }
     | { readonly op: 'hosts'; readonly name?: string; readonly output: Output }
-    | StoreArgs
     /** Seconds. */
     | { readonly op: 'wait'; readonly timeout: number }
     | { readonly op: 'status' }
     | TraceArgs
+    | PingArgs
+    | TracerouteArgs
   );
 export type RequestOf<O extends Request['op']> = Extract<Request, { op: O }>;
 
@@ -105,7 +106,8 @@ function program(hand: (request: Request) => void, fail: (message: string) => Ex
   add('status', 'shows how the daemon is').action((options: CommonOptions) => {
     hand({ op: 'status', ...options });
   });
-  addStore(add('store', 'copies the configuration to another store'), hand);
+  addPing(add('ping', 'whether a host, or an address of a network, can be reached'), hand);
+  addTraceroute(add('traceroute', 'the hops to a host, or to an address of a network'), hand);
   addTrace(add('trace', 'says what the datapath does with a packet, step by step'), hand, fail);
   return spec;
 }

@@ -10,8 +10,9 @@ import type { Surroundings, Tool } from './tool.js';
 import { vif } from './vif.js';
 import { vrfstats } from './vrfstats.js';
 import { parseArgs } from './vrouter-args.js';
-import { storeCopy } from './vrouter-store.js';
+import { ping } from './vrouter-ping.js';
 import { trace } from './vrouter-trace.js';
+import { traceroute } from './vrouter-traceroute.js';
 import { vxlan } from './vxlan.js';
 import type { RequestOf } from './vrouter-args.js';
 import { formatYaml, readDocuments, referenceTo } from './vrouter-documents.js';
@@ -33,12 +34,14 @@ async function run(argv: readonly string[], surroundings: Surroundings): Promise
       return get(request, surroundings);
     case 'hosts':
       return hosts(request, surroundings);
-    case 'storeCopy':
-      return storeCopy(request, surroundings);
     case 'wait':
       return wait(request, surroundings);
     case 'trace':
       return trace(request, surroundings);
+    case 'ping':
+      return ping(request, surroundings);
+    case 'traceroute':
+      return traceroute(request, surroundings);
     case 'status': {
       const status = await surroundings.connect(request.socket).status();
       return request.json ? json(status) : formatStatus(status);

@@ -346,15 +346,6 @@ export interface HostDump {
   readonly keepaliveMs: number | null;
 }
 
-/** What was copied to another store. */
-export interface StoreCopyDump {
-  /** The target, without user and password. */
-  readonly to: string;
-  readonly prefix: string;
-  readonly keys: number;
-  readonly objects: number;
-}
-
 /** What was done to know the other hosts, since the start. */
 export interface HostCountsDump {
   /** Entries of logs that were applied. */
@@ -362,6 +353,55 @@ export interface HostCountsDump {
   /** Hosts whose routes were read as a whole. */
   readonly rereads: number;
 }
+
+/** How far packets of a network for an address get is asked; they are not sent. */
+export interface ProbeRequest {
+  /** Short or full name of the network packets come from. */
+  readonly network: string;
+  readonly address: string;
+  /** How long the other host may take. */
+  readonly timeoutMs?: number;
+}
+
+/** How far packets of a network for an address get. */
+export interface ProbeDump {
+  /** Full name. */
+  readonly network: string;
+  readonly address: string;
+  readonly vrf: number;
+  /** Nexthop of the route here. */
+  readonly nexthop: number;
+  /** Where the tunnel leads; null: there is none. */
+  readonly host: string | null;
+  readonly hostAddress: string | null;
+  readonly encapsulation: Encapsulation | null;
+  /** MPLS label, or VNI with VXLAN; null: there is none. */
+  readonly label: number | null;
+  readonly outcome: ProbeOutcome;
+  /** Interface of this host with the address. */
+  readonly vif: number | null;
+  /** From the question to the other host's answer. */
+  readonly ms: number | null;
+}
+
+/**
+ * `reachable`: the other host has an interface with the address behind the label. `local`: this host has it. `gateway`: this host
+ * itself answers for it. The others say what is wrong. Here: `noRoute`, `noLabel` (no encapsulation is shared with the other host). On
+ * the way: `noWay` (no route through the underlay interface), `unresolved` (nobody answers for the next hop), `lost` (no answer in
+ * time). There: `unknownLabel`, `unknownAddress`, `otherInterface` (the label is another's).
+ */
+export type ProbeOutcome =
+  | 'reachable'
+  | 'local'
+  | 'gateway'
+  | 'noRoute'
+  | 'noLabel'
+  | 'noWay'
+  | 'unresolved'
+  | 'lost'
+  | 'unknownLabel'
+  | 'unknownAddress'
+  | 'otherInterface';
 
 /** A header field that a step of a packet's way rewrote. */
 export interface TraceChange {

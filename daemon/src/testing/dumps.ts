@@ -5,6 +5,7 @@ import type {
   HostDump,
   InetRouteDump,
   NexthopDump,
+  ProbeDump,
   TraceDump,
   TunnelDump,
   VifDump,
@@ -136,6 +137,22 @@ export const flowTable = (changes: Partial<FlowTableDump> = {}): FlowTableDump =
   changed: 1,
   tableFull: 0,
   limited: 0,
+  ...changes,
+});
+
+/** An address of another host that packets get to. */
+export const remoteProbe = (changes: Partial<ProbeDump> = {}): ProbeDump => ({
+  network: 'default-domain:default-project:blue',
+  address: '10.0.0.6',
+  vrf: 2,
+  nexthop: 20,
+  host: 'host-b',
+  hostAddress: '192.168.0.2',
+  encapsulation: 'MPLSoUDP',
+  label: 57,
+  outcome: 'reachable',
+  vif: null,
+  ms: 0.8,
   ...changes,
 });
 

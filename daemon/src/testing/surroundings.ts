@@ -12,6 +12,7 @@ export function surroundings(daemon: Partial<Daemon>, more: Partial<Surroundings
     readBytes: nothing,
     print: nothing,
     progress: nothing,
+    net: { echoes: nothing, resolve: nothing, interrupted: nothing, now: nothing, sleep: nothing },
     screen: { rows: nothing, show: nothing, key: nothing, now: nothing },
     ...more,
   };

@@ -4,7 +4,16 @@ import type { DaemonView } from '../api/view.js';
 import { RefusedError } from '../control/refused.js';
 import { DROP_REASONS } from '../packet/drop.js';
 import type { StatusDump, TraceDump } from '../control/dumps.js';
-import { bridgedTrace, clusterHosts, encapNexthop, flowTable, guestVif, inetRoute, tcpFlow } from './dumps.js';
+import {
+  bridgedTrace,
+  clusterHosts,
+  encapNexthop,
+  flowTable,
+  guestVif,
+  inetRoute,
+  remoteProbe,
+  tcpFlow,
+} from './dumps.js';
 
 const STATUS: StatusDump = {
   host: 'server-4c',
@@ -35,7 +44,8 @@ const STATUS: StatusDump = {
   warnings: [],
 };
 
-const traces: Pick<DaemonView, 'trace' | 'traceLive'> = {
+const traces: Pick<DaemonView, 'trace' | 'traceLive' | 'probe'> = {
+  probe: ({ address }) => Promise.resolve(remoteProbe({ address })),
   trace: () => bridgedTrace(),
   traceLive: (_match, { count }) => Readable.from([{ waiting: true }, ...Array<TraceDump>(count).fill(bridgedTrace())]),
 };
@@ -54,8 +64,6 @@ export const guestView = (changes: Partial<DaemonView> = {}): DaemonView => {
         new RefusedError('notFound', `host ${name ?? ''} does not exist; vrouter get hosts lists all`),
       );
     },
-    copyStore: ({ prefix = 'vrouter:' }) =>
-      Promise.resolve({ to: 'redis://192.0.2.9:6379', prefix, keys: 7, objects: 12 }),
     hostCounts: () => ({ applied: 41, rereads: 2 }),
     vifs: () => [guestVif()],
     vif: (id) => (id === 8 ? guestVif() : undefined),

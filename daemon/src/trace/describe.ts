@@ -3,8 +3,7 @@ import { ANSWER, STEP } from '../datapath/tracer.js';
 import { DROP_REASONS, DROP_TEXT, type DropReason } from '../packet/drop.js';
 import { PUNT, type PuntCommand } from '../tables/punt.js';
 import { NH_ID, NH_TYPE, ROUTE_FLAG, VIF_FLAG, VIF_ID } from '../tables/records.js';
-import { formatIpv4, formatIpv6, formatMac } from '../wire/addr.js';
-import { get32 } from '../wire/bytes.js';
+import { formatAddress, formatMac } from '../wire/addr.js';
 import * as ethernet from '../wire/ethernet.js';
 import * as vlan from '../wire/vlan.js';
 import { asked, decided, flowDropText, session, strangeMac } from './describe-flow.js';
@@ -79,8 +78,6 @@ function isIpv6(head: Uint8Array): boolean {
   const at = vlan.typeAt(head, 0, head.length);
   return at >= 0 && ethernet.type(head, at - ethernet.TYPE) === ethernet.TYPE_IPV6;
 }
-
-const formatAddress = (b: Uint8Array): string => (b.length === 4 ? formatIpv4(get32(b, 0)) : formatIpv6(b));
 
 /** `5.5.5.0/24`: the address with the bits behind the length cleared. */
 function prefixText(address: Uint8Array, length: number): string {

@@ -2,7 +2,7 @@
  * Addresses as text and as bytes. MAC and IPv6 addresses are arrays of 6 and 16 bytes, IPv4 addresses are numbers. Parsing throws
  * an Error that quotes what it was given.
  */
-import { get16, put16, put32 } from './bytes.js';
+import { get16, get32, put16, put32 } from './bytes.js';
 import { ADDRESS_LEN as MAC_LEN } from './ethernet.js';
 import { ADDRESS_LEN as IPV6_LEN } from './ipv6.js';
 
@@ -53,6 +53,9 @@ export function parseAddress(text: string): Uint8Array {
   put32(bytes, 0, parseIpv4(text));
   return bytes;
 }
+
+/** An address of 4 or 16 bytes in canonical text. */
+export const formatAddress = (b: Uint8Array): string => (b.length === 4 ? formatIpv4(get32(b, 0)) : formatIpv6(b));
 
 /** The IPv6 address at `at` in the form of RFC 5952; IPv4-mapped ones with a dotted quad (section 5). */
 export function formatIpv6(b: Uint8Array, at = 0): string {
