@@ -97,10 +97,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   const hosts = await startHosts(config, redis, { version, prober }, log, undo);
   const forwarding = startForwarding(config, redis, { hosts, prober }, log, undo);
   const { tables, counters, flows, host, ports, underlay, realiser, duties } = forwarding;
-  prober.connect({
-    send: (frame) => host.send(VIF_ID.physical, frame),
-    wayTo: (address) => underlay.underlay.wayTo(address),
-  });
+  connectProber(prober, forwarding);
   store.watch((change) => {
     realiser.onChange(change);
   });
@@ -139,6 +136,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
     status,
     hosts,
     prober,
+    shared: { redis, prefix: config.redisPrefix },
     flows: {
       table: flows,
       command: (op, index, generation) => host.carriedOut(host.flowCommand(op, index, generation)),
@@ -172,6 +170,13 @@ interface Forwarding {
   readonly underlay: UnderlayParts;
   readonly realiser: Realiser;
   readonly duties: FlowDuties;
+}
+
+function connectProber(prober: Prober, { host, underlay }: Forwarding): void {
+  prober.connect({
+    send: (frame) => host.send(VIF_ID.physical, frame),
+    wayTo: (address) => underlay.underlay.wayTo(address),
+  });
 }
 
 /** Starts the worker, and what turns configuration into its tables and ports. */

@@ -3,7 +3,7 @@ import type { Ports } from './agent/ports.js';
 import type { Prober } from './agent/prober.js';
 import type { Realiser } from './agent/realiser.js';
 import { bridgeRouteDump, dropstatsDump, inetRouteDump, nexthopDump, vifDump, vrfstatsDump } from './api/dump.js';
-import type { ApplyOptions, DaemonView, FlowQuery, LiveLimits } from './api/view.js';
+import type { ApplyOptions, CopyRequest, DaemonView, FlowQuery, LiveLimits } from './api/view.js';
 import type {
   BridgeRouteDump,
   DropstatsDump,
@@ -22,6 +22,7 @@ import type {
   ProbeDump,
   ProbeRequest,
   StatusDump,
+  StoreCopyDump,
   TraceDump,
   TraceRequest,
   VifDump,
@@ -31,7 +32,9 @@ import type {
 } from './control/dumps.js';
 import type { FlowMatch } from './control/flow-match.js';
 import { fullName } from './control/names.js';
+import type { RedisSettings } from './control/redis-connection.js';
 import type { RedisHosts } from './control/redis-hosts.js';
+import { copyStore, parseTarget } from './control/store-copy.js';
 import { contains, parseAddress, parsePrefix } from './control/prefix.js';
 import { FlowView } from './flow-view.js';
 import type { FlowViewParts } from './flow-view.js';
@@ -65,6 +68,8 @@ export interface ViewParts {
   readonly tracing: Tracing;
   readonly hosts: Pick<RedisHosts, 'hosts' | 'counts'>;
   readonly prober: Pick<Prober, 'ask'>;
+  /** The shared store, and the start of its keys. */
+  readonly shared: { readonly redis: RedisSettings; readonly prefix: string };
 }
 
 /** What the tools may ask, answered from the agent's tables and the shared counters: nothing here disturbs the worker. */
@@ -218,6 +223,11 @@ export class View implements DaemonView {
 
   hosts(name?: string): Promise<readonly HostDump[]> {
     return this.#parts.hosts.hosts(name);
+  }
+
+  async copyStore({ to, prefix, force }: CopyRequest): Promise<StoreCopyDump> {
+    const { shared } = this.#parts;
+    return copyStore(shared.redis, shared.prefix, { redis: parseTarget(to), prefix: prefix ?? shared.prefix, force });
   }
 
   hostCounts(): HostCountsDump {

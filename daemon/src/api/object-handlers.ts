@@ -1,8 +1,8 @@
-/** Requests about resources: apply, delete, objects, wait. */
+/** Requests about resources: apply, delete, objects, wait; and about the store that has them. */
 import type { FastifyInstance } from 'fastify';
 
 import type { WaitDump } from '../control/dumps.js';
-import type { ApplyOptions, DaemonView } from './view.js';
+import type { ApplyOptions, CopyRequest, DaemonView } from './view.js';
 
 interface Documents {
   readonly documents: readonly unknown[];
@@ -30,6 +30,11 @@ export function registerObjects(app: FastifyInstance, view: DaemonView): void {
     '/v1/objects',
     query({ kind: text, name: text }),
     ({ query: { kind, name } }) => view.objects(kind, name),
+  );
+  app.post<{ Body: CopyRequest }>(
+    '/v1/store/copy',
+    { schema: { body: { type: 'object', required: ['to'], properties: { to: {}, prefix: text, force: flag } } } },
+    ({ body }) => view.copyStore(body),
   );
 
   // One controller for each request: a signal that lived as long as the daemon would remember all that ever waited.

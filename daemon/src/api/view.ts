@@ -18,6 +18,7 @@ import type {
   ProbeDump,
   ProbeRequest,
   StatusDump,
+  StoreCopyDump,
   TraceDump,
   TraceRequest,
   VifDump,
@@ -83,6 +84,8 @@ export interface DaemonView {
   /** All hosts of the cluster, or the one of that name. Rejects with a RefusedError when there is none. */
   hosts(name?: string): Promise<readonly HostDump[]>;
   hostCounts(): HostCountsDump;
+  /** Copies the configuration to another store. Rejects with a RefusedError. */
+  copyStore(request: CopyRequest): Promise<StoreCopyDump>;
 
   /**
    * Applies resource documents as a whole: all or nothing. Rejects with a RefusedError when they are not valid, or cannot be
@@ -128,4 +131,14 @@ export interface ApplyOptions {
   readonly dryRun: boolean;
   /** Delete the objects that are stored but not among the documents. */
   readonly prune: boolean;
+}
+
+/** Where the configuration is to be copied. */
+export interface CopyRequest {
+  /** As `redis` in the configuration file: a URL, or settings. */
+  readonly to: unknown;
+  /** Start of every key there; by default as here. */
+  readonly prefix?: string;
+  /** Replace what is there. */
+  readonly force: boolean;
 }

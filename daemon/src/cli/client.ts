@@ -21,6 +21,7 @@ import type {
   ProbeDump,
   ProbeRequest,
   StatusDump,
+  StoreCopyDump,
   TraceDump,
   TraceRequest,
   VifDump,
@@ -88,6 +89,8 @@ export interface Daemon {
   status(): Promise<StatusDump>;
   hosts(): Promise<readonly HostDump[]>;
   host(name: string): Promise<HostDump>;
+  /** `to` as `redis` in the daemon's configuration file. */
+  copyStore(request: { to: unknown; prefix?: string; force: boolean }): Promise<StoreCopyDump>;
   apply(documents: readonly unknown[], options: { dryRun: boolean; prune: boolean }): Promise<readonly ObjectOutcome[]>;
   remove(documents: readonly unknown[]): Promise<readonly ObjectOutcome[]>;
   objects(kind?: string, name?: string): Promise<readonly unknown[]>;
@@ -144,6 +147,7 @@ export function connect(socket: string): Daemon {
     status: async () => (await get('/v1/status')) as StatusDump,
     hosts: async () => (await get('/v1/hosts')) as HostDump[],
     host: async (name) => (await get(`/v1/hosts/${encodeURIComponent(name)}`)) as HostDump,
+    copyStore: async (request) => (await post('/v1/store/copy', request)) as StoreCopyDump,
     apply: async (documents, options) => (await post('/v1/apply', { documents, ...options })) as ObjectOutcome[],
     remove: async (documents) => (await post('/v1/delete', { documents })) as ObjectOutcome[],
     objects: async (kind, name) => (await get(`/v1/objects?${query({ kind, name })}`)) as unknown[],

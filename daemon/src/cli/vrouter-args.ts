@@ -7,6 +7,7 @@ import { Exit, STATUS } from './exit.js';
 import { parse, withCommonOptions } from './tool.js';
 import type { CommonOptions } from './tool.js';
 import { addPing, addTraceroute, type PingArgs, type TracerouteArgs } from './vrouter-ping-args.js';
+import { addStore, type StoreArgs } from './vrouter-store.js';
 import { addTrace, type TraceArgs } from './vrouter-trace-args.js';
 
 const OUTPUTS = ['table', 'yaml', 'json'] as const;
@@ -20,6 +21,7 @@ type Request = CommonOptions &
     /** Without a kind: all. */
     | { readonly op: 'get'; readonly kind?: Kind; readonly name?: string; readonly output: Output }
     | { readonly op: 'hosts'; readonly name?: string; readonly output: Output }
+    | StoreArgs
     /** Seconds. */
     | { readonly op: 'wait'; readonly timeout: number }
     | { readonly op: 'status' }
@@ -108,6 +110,7 @@ function program(hand: (request: Request) => void, fail: (message: string) => Ex
   });
   addPing(add('ping', 'whether a host, or an address of a network, can be reached'), hand);
   addTraceroute(add('traceroute', 'the hops to a host, or to an address of a network'), hand);
+  addStore(add('store', 'copies the configuration to another store'), hand);
   addTrace(add('trace', 'says what the datapath does with a packet, step by step'), hand, fail);
   return spec;
 }

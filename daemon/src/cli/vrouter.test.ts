@@ -351,3 +351,31 @@ test('get hosts shows every host of the cluster, its lease, its lag and its keep
   t.deepEqual(JSON.parse(await run('host', 'beta', '--json')), clusterHosts()[1]);
   t.regex(await run('hosts', 'beta', '-o', 'yaml'), /^name: beta\nself: false\n/);
 });
+
+test('store copy takes a URL, or the store a configuration file names', async (t) => {
+  const asked: unknown[] = [];
+  const daemon: Partial<Daemon> = {
+    copyStore: (request) => {
+      asked.push(request);
+      return Promise.resolve({ to: 'redis://r:6379', prefix: 'x:', keys: 7, objects: 12 });
+    },
+  };
+  const contents = {
+    'new.yaml': 'tunnel: {address: 192.0.2.1}\nredis: {url: redis://r, username: u}\nredisPrefix: "x:"\n',
+    'old.yaml': 'tunnel: {address: 192.0.2.1}\n',
+  };
+  const run = (...argv: string[]) => vrouter.run(['store', 'copy', ...argv], surroundings(daemon, files(contents)));
+  t.is(await run('--to', 'redis://r'), '12 objects in 7 keys copied to redis://r:6379, prefix x:\n');
+  await run('--to', 'new.yaml', '--force');
+  await run('--to', 'new.yaml', '--prefix', 'y:', '--json');
+  t.deepEqual(asked, [
+    { to: 'redis://r', force: false },
+    { to: { url: 'redis://r', username: 'u' }, force: true, prefix: 'x:' },
+    { to: { url: 'redis://r', username: 'u' }, force: false, prefix: 'y:' },
+  ]);
+  const refused = await failing(daemon, ['store', 'copy', '--to', 'old.yaml'], contents);
+  t.is(refused.status, 1);
+  t.regex(refused.message, /^old.yaml: redis names no store; /);
+  t.is((await failing(daemon, ['store', 'copy'])).status, 2);
+  t.is((await failing(daemon, ['store', 'move', '--to', 'redis://r'])).status, 2);
+});

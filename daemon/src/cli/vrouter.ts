@@ -11,6 +11,7 @@ import { vif } from './vif.js';
 import { vrfstats } from './vrfstats.js';
 import { parseArgs } from './vrouter-args.js';
 import { ping } from './vrouter-ping.js';
+import { storeCopy } from './vrouter-store.js';
 import { trace } from './vrouter-trace.js';
 import { traceroute } from './vrouter-traceroute.js';
 import { vxlan } from './vxlan.js';
@@ -34,6 +35,8 @@ async function run(argv: readonly string[], surroundings: Surroundings): Promise
       return get(request, surroundings);
     case 'hosts':
       return hosts(request, surroundings);
+    case 'storeCopy':
+      return storeCopy(request, surroundings);
     case 'wait':
       return wait(request, surroundings);
     case 'trace':

@@ -346,6 +346,15 @@ export interface HostDump {
   readonly keepaliveMs: number | null;
 }
 
+/** What was copied to another store. */
+export interface StoreCopyDump {
+  /** The target, without user and password. */
+  readonly to: string;
+  readonly prefix: string;
+  readonly keys: number;
+  readonly objects: number;
+}
+
 /** What was done to know the other hosts, since the start. */
 export interface HostCountsDump {
   /** Entries of logs that were applied. */

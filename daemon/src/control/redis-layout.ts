@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { RefusedError } from './refused.js';
 
 /** Version of the key layout. */
-const SCHEMA = '1';
+export const SCHEMA = '1';
 
 /**
  * Leaves a store that is empty with our layout and an epoch of its own. `address` names the store in messages. Throws

@@ -64,6 +64,8 @@ export const guestView = (changes: Partial<DaemonView> = {}): DaemonView => {
         new RefusedError('notFound', `host ${name ?? ''} does not exist; vrouter get hosts lists all`),
       );
     },
+    copyStore: ({ prefix = 'vrouter:' }) =>
+      Promise.resolve({ to: 'redis://192.0.2.9:6379', prefix, keys: 7, objects: 12 }),
     hostCounts: () => ({ applied: 41, rereads: 2 }),
     vifs: () => [guestVif()],
     vif: (id) => (id === 8 ? guestVif() : undefined),
