@@ -105,5 +105,6 @@ export class Simulator {
 }
 
 function complain(details: object, message: string): void {
-  process.stderr.write(`${message}: ${JSON.stringify(details)}\n`);
+  const { err } = details as { readonly err?: Error & { readonly previousErrors?: readonly Error[] } };
+  process.stderr.write(`${message}: ${String(err)} ${String(err?.previousErrors?.[0])}\n`);
 }
