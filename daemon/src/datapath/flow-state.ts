@@ -51,8 +51,8 @@ export class FlowState {
   sessions: SessionSink | null = null;
   /** Entries an interface may have where its record names no number. */
   readonly share: number;
-  /** Secret of the outer ports. */
-  readonly seed = (Math.random() * 0x7fffffff) | 0;
+  /** Secret of the outer ports; only who wants to see the same twice sets it. */
+  seed = (Math.random() * 0x7fffffff) | 0;
   /** Places the sweep still has to look at, the next of them, and the time of the change it has seen last. */
   sweepLeft = 0;
   sweepAt = 0;

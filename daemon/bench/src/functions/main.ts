@@ -14,7 +14,8 @@ import type { Timing } from './harness.js';
 const USAGE = `usage: npm run bench:functions [-- [--save] [FILE...]]
 
 Times single functions of the daemon: nanoseconds, and how that compares with daemon/bench/baseline.json.
-  FILE     only these: acl ageing checksum datapath encapsulation fat-flow flow segmentation tables
+  FILE     only these: acl ageing checksum datapath decapsulation encapsulation
+           fat-flow flow segmentation tables
   --save   makes what was measured the baseline
 `;
 

@@ -158,7 +158,7 @@ export function checkFlows({ flow, counters }: Datapath, tables: Tables, lastVif
     table.keyOf(i, key);
     must(table.find(key) === i, () => `entry ${i} is found as ${table.find(key)}`);
     checkPair(table, i);
-    const owner = words[table.at(flow.forwardOf(i)) + FLOW.owner] & 0xffff;
+    const owner = payerOf(table, tables, flow.forwardOf(i));
     const epoch = words[table.at(i) + FLOW.epoch];
     must(epoch <= tables.epochs.now, () => `entry ${i} was decided at ${epoch}, and it is ${tables.epochs.now}`);
     if (epoch >= tables.epochs.vifGone[owner]) counts.set(owner, (counts.get(owner) ?? 0) + 1);
@@ -175,6 +175,17 @@ export function checkFlows({ flow, counters }: Datapath, tables: Tables, lastVif
     const [is, counted] = [counts.get(vif) ?? 0, counters.words[counters.vifAt(vif) + VIF.flows]];
     must(is === counted, () => `${is} entries of vif ${vif}, counted as ${counted}`);
   }
+}
+
+/** Whom a pair counts for: who began it; if that was another host's, the guest it is for. */
+function payerOf(table: FlowTable, tables: Tables, forward: number): number {
+  const { words } = table;
+  const at = table.at(forward);
+  const owner = words[at + FLOW.owner] & 0xffff;
+  if (owner !== 0xffff) return owner;
+  const reverse = words[at + FLOW.reverse];
+  if (reverse >= 0 && reverse !== forward) return words[table.at(reverse) + FLOW.owner] & 0xffff;
+  return tables.nexthops.get(words[at + FLOW.keyNh])?.oif ?? 0xffff;
 }
 
 /** The other entry is there, names this one, and has the key of the answers; or there is none, as nobody may answer. */

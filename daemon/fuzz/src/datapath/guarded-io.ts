@@ -4,8 +4,10 @@ import { must } from '../engine/target.js';
 /** Frames a batch has at most. */
 export const BATCH = 16;
 const SLOT = (HEADROOM + MAX_FRAME + 15) & ~15;
-/** Room for one super-frame and little more, so that it is often used up. */
-const SCRATCH = 160 * 1024;
+/** Room for few super-frames, so that it is often used up; a quarter is enough to put one together in. */
+const SCRATCH = 260 * 1024;
+/** Bytes in front of a frame that what is sent through a tunnel takes for its outer headers. */
+const FRONT = 128;
 /** Bytes behind the scratch area that nobody may touch. */
 const GUARD = 4096;
 const FRAME_AT = HEADROOM + 2;
@@ -94,14 +96,14 @@ export class GuardedIo implements FrameIo {
 
   /** The frame of the batch a descriptor points into; undefined: it is one the datapath made. */
   origin({ at }: Descriptor): Descriptor | undefined {
-    return this.received.find((frame) => at >= frame.at && at < frame.at + SLOT - FRAME_AT);
+    return this.received.find((frame) => at >= frame.at - FRONT && at < frame.at + SLOT - FRAME_AT);
   }
 
   /** Nothing around the frames of the batch was written to, nor in the slots nobody used. */
   checkGuards(): void {
     for (const [i, { at, length }] of this.received.entries()) {
       const slot = i * SLOT;
-      must(this.#untouched(slot, at - VNET_LEN), () => `written in front of frame ${i}`);
+      must(this.#untouched(slot, at - VNET_LEN - FRONT), () => `written in front of frame ${i}`);
       must(this.#untouched(at + length, slot + SLOT), () => `written behind the ${length} bytes of frame ${i}`);
     }
   }
@@ -109,10 +111,10 @@ export class GuardedIo implements FrameIo {
   /** Whether the descriptor is of a received frame, not longer than that, or of one in the scratch area. */
   #isFrame(descriptor: Descriptor): boolean {
     const { at, length } = descriptor;
-    if (length <= 0 || length > MAX_FRAME || at % 4 !== 2) return false;
+    if (length <= 0 || length > MAX_FRAME || at % 2 !== 0) return false;
     if (at - VNET_LEN >= this.scratchAt) return at + length <= this.scratchAt + SCRATCH;
     const origin = this.origin(descriptor);
-    return origin !== undefined && at >= origin.at && at + length <= origin.at + origin.length;
+    return origin !== undefined && at + length <= origin.at + origin.length;
   }
 
   #untouched(from: number, to: number): boolean {

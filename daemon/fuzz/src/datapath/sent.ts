@@ -1,6 +1,8 @@
 import { GATEWAY_MAC } from '#vrouterd/agent/compile.js';
 import { VNET_LEN } from '#vrouterd/io/device.js';
+import { VIF_ID } from '#vrouterd/tables/records.js';
 import type { Tables } from '#vrouterd/tables/tables.js';
+import type { Vif } from '#vrouterd/tables/vif.js';
 import { must } from '../engine/target.js';
 import { HOST_MAC } from '../frames/addresses.js';
 import { get16, layoutOf, onesComplement } from '../frames/shape.js';
@@ -30,6 +32,9 @@ export function checkSent(tables: Tables, io: GuardedIo, out: Descriptor, arrive
   const vnet = bytes.subarray(out.at - VNET_LEN, out.at);
   const [from, to] = [tables.vifs.get(arrived.port), tables.vifs.get(out.port)];
   must(to !== undefined, () => `sent to vif ${out.port}, which is not there`);
+  if (arrived.port === VIF_ID.physical || out.port === VIF_ID.physical) {
+    return checkOverlay(io, out, to.offloads, frame, vnet);
+  }
   must(from?.vrf === to.vrf, () => `from VRF ${from?.vrf} of vif ${arrived.port} to VRF ${to.vrf} of vif ${out.port}`);
   must(out.port !== arrived.port || !isBridged(frame, arrived.frame), () => `back out of vif ${out.port} unchanged`);
   if (to.offloads) return;
@@ -39,6 +44,20 @@ export function checkSent(tables: Tables, io: GuardedIo, out: Descriptor, arrive
   );
   if (arrived.vnet[1] !== 0) checkSegment(frame);
   else if (io.origin(out)) checkCompleted(frame, arrived);
+}
+
+/** What goes to or comes from the underlay is finished for its port, and has outer headers that are right. */
+function checkOverlay(io: GuardedIo, out: Descriptor, offloads: boolean, frame: Uint8Array, vnet: Uint8Array): void {
+  must(
+    offloads || (vnet[1] === 0 && (vnet[0] & NEEDS_CSUM) === 0),
+    () => `unfinished frame of the overlay to vif ${out.port}, which takes no offloads`,
+  );
+  if (out.port !== VIF_ID.physical || !io.origin(out)) return;
+  const { etherType, l3At, l4At } = layoutOf(frame);
+  must(etherType === IPV4 || etherType === IPV6, () => `EtherType ${etherType} to the underlay`);
+  const announced = etherType === IPV4 ? get16(frame, l3At + 2) : get16(frame, l3At + 4) + 40;
+  must(announced === frame.length - l3At, () => `${frame.length - l3At} bytes to the underlay announce ${announced}`);
+  must(etherType === IPV6 || onesComplement(frame, l3At, l4At) === 0, () => 'wrong outer checksum');
 }
 
 /** Whether the frame is the one that arrived, not routed and no answer to it. */
@@ -82,19 +101,30 @@ function checkSegment(frame: Uint8Array): void {
  */
 export function checkAllowed(tables: Tables, io: GuardedIo, out: Descriptor, { port, frame }: Arrived): void {
   const [from, to] = [tables.vifs.get(port), tables.vifs.get(out.port)];
-  if (!from || !to || !io.origin(out) || !hasFlow(frame)) return;
+  if (!from || !to || !io.origin(out)) return;
+  if (port === VIF_ID.physical) return checkFromOverlay(tables, io, out, to);
+  if (out.port === VIF_ID.physical || !hasFlow(frame)) return;
   const source = macAt(frame, 6);
   const isOwn = !from.policy || !from.portSecurity || from.record.macs.includes(source);
   must(isOwn, () => `vif ${port} sent from ${source}, which is not its own`);
   if (from.fatFlows || to.fatFlows || ![...to.record.macs, GATEWAY_MAC, HOST_MAC].includes(macAt(frame, 0))) return;
-  const isShut = (id: number): boolean => {
-    const record = tables.acls[id]?.record;
-    return record?.rules.length === 0 && record.otherwise === 'deny';
-  };
   const network = tables.vrfs[from.vrf]?.record.acl ?? -1;
-  must(!from.policy || !isShut(network), () => `vif ${port} sent where the policies of its network let nobody`);
-  const isAlone = to.policy && to.portSecurity && isShut(to.ingressAcl) && isShut(to.egressAcl);
+  must(!from.policy || !isShut(tables, network), () => `vif ${port} sent where the policies of its network let nobody`);
+  const isAlone = to.policy && to.portSecurity && isShut(tables, to.ingressAcl) && isShut(tables, to.egressAcl);
   must(!isAlone, () => `vif ${out.port} was sent a frame, whose security groups let nobody`);
+}
+
+/** Nothing of another host reaches a guest whose security groups let nobody. */
+function checkFromOverlay(tables: Tables, { bytes }: GuardedIo, out: Descriptor, to: Vif): void {
+  const frame = bytes.subarray(out.at, out.at + out.length);
+  if (to.fatFlows || !to.record.macs.includes(macAt(frame, 0)) || !hasFlow(frame)) return;
+  const isAlone = to.policy && to.portSecurity && isShut(tables, to.ingressAcl) && isShut(tables, to.egressAcl);
+  must(!isAlone, () => `vif ${out.port} was sent a frame from the underlay, whose security groups let nobody`);
+}
+
+function isShut({ acls }: Tables, id: number): boolean {
+  const record = acls[id]?.record;
+  return record?.rules.length === 0 && record.otherwise === 'deny';
 }
 
 /** Whether the frame is untagged unicast IP and no neighbour discovery; what is in fragments does not count. */

@@ -17,7 +17,7 @@ import { UNRESTRICTED_PORT } from '#vrouterd/testing/plans.js';
 import { chooseAcl, chooseAcls, chooseRestrictions, type Restrictions } from './restrictions.js';
 
 export const NETWORKS = 3;
-const FIRST_VIF = 3;
+export const FIRST_VIF = 3;
 const FIRST_VRF = 7;
 /** Vifs the networks can have between them; one more is never there. */
 export const LAST_VIF = FIRST_VIF + NETWORKS * GUESTS;
@@ -40,6 +40,7 @@ export interface Network {
   readonly acls: readonly AclRecord[];
   readonly acl: number;
   readonly rpf: boolean;
+  readonly isElsewhere: boolean;
 }
 
 export function chooseNetwork(choices: Choices, index: number): Network {
@@ -60,6 +61,7 @@ export function chooseNetwork(choices: Choices, index: number): Network {
     acls,
     acl: chooseAcl(choices, acls),
     rpf: (bits & 32) === 0,
+    isElsewhere: (bits & 64) !== 0,
   };
 }
 
@@ -101,7 +103,7 @@ export function compiled(index: number, network: Network): Compiled {
     treeNexthop: 200 + 2 * index,
     localTreeNexthop: 201 + 2 * index,
     evpnNexthop: 320 + index,
-    isElsewhere: false,
+    isElsewhere: network.isElsewhere,
     vniNexthop: 300 + index,
     floodLabel: 300 + index,
     imports: [],

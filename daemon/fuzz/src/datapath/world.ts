@@ -11,18 +11,20 @@ import { BridgeTable } from '#vrouterd/tables/bridge.js';
 import { Counters, HEADER, VIF } from '#vrouterd/tables/counters.js';
 import { takeOverFlows } from '#vrouterd/datapath/flow-upkeep.js';
 import type { PuntCommand } from '#vrouterd/tables/punt.js';
-import type { TableChange } from '#vrouterd/tables/records.js';
+import { type TableChange, VIF_ID } from '#vrouterd/tables/records.js';
 import { removalOf, snapshot, Tables } from '#vrouterd/tables/tables.js';
 import type { Choices } from '../engine/choices.js';
 import { must } from '../engine/target.js';
 import { GUESTS } from '../frames/addresses.js';
 import { chooseSessionFrame } from '../frames/session.js';
 import { chooseFrame } from '../frames/shape.js';
+import { chooseTunnelFrame } from '../frames/tunnel.js';
 import { chooseVnet } from '../frames/vnet.js';
 import { checkFlows, FlowMemory, Listener, meddle } from './flows.js';
 import { BATCH, type Descriptor, type GuardedIo } from './guarded-io.js';
 import { Outcomes } from './outcomes.js';
 import { type Arrived, checkAllowed, checkSent } from './sent.js';
+import { chooseOverlay, KNOWN } from './overlay.js';
 import { chooseNetwork, compiled, guestConfig, LAST_VIF, type Network, NETWORKS, vifOf } from './topology.js';
 
 /** A bridge table with so few slots that it is often full. */
@@ -60,6 +62,7 @@ export class World implements LoopControl {
   readonly #reconciler: Reconciler;
   readonly #networks: (Network | null)[] = [];
   readonly #outcomes: Outcomes;
+  readonly #hasOverlay: boolean;
   /** The worker's: another one has others. */
   #tables: Tables;
   #dp: Datapath;
@@ -93,6 +96,8 @@ export class World implements LoopControl {
       for (const change of changes) this.#tables.apply(change);
     });
     this.#reconciler.reconcile('host', FIXED);
+    this.#hasOverlay = choices.chance(128);
+    if (this.#hasOverlay) this.#reconciler.reconcile('overlay', chooseOverlay(choices));
     for (let n = 0; n < NETWORKS; n++) this.#configure(n, n === 0 || choices.chance(64));
     io.onStep = () => this.#step();
     io.onSent = (descriptor) => this.#sent(descriptor);
@@ -110,6 +115,7 @@ export class World implements LoopControl {
       this.#restart();
     }
     for (let n = 0; n < NETWORKS; n++) this.#reconciler.reconcile(`n${n}`, null);
+    this.#reconciler.reconcile('overlay', null);
     this.#check();
     return this.#transcript;
   }
@@ -119,6 +125,7 @@ export class World implements LoopControl {
     const { io, counters, toAgent, listener } = this.#memory;
     const tables = new Tables(counters, new BridgeTable(SLOTS.entries, SLOTS.overflow));
     const dp = new Datapath(io, tables, counters, toAgent, this.#flows.open(), this.#options);
+    dp.flow.seed = 4711;
     takeOverFlows(dp);
     listener.attach(dp);
     return [tables, dp];
@@ -193,6 +200,12 @@ export class World implements LoopControl {
     this.#arrived = [];
     const frames = choices.chance(64) ? choices.below(BATCH + 1) : 1;
     for (let i = 0; i < frames; i++) {
+      if (this.#hasOverlay && choices.chance(112)) {
+        const { frame, vnet } = chooseTunnelFrame(choices, KNOWN);
+        io.place(VIF_ID.physical, frame, vnet);
+        this.#arrived.push({ port: VIF_ID.physical, frame, vnet });
+        continue;
+      }
       const inSession = choices.chance(176);
       const guest = inSession ? choices.below(GUESTS) : 0;
       const port = inSession
