@@ -64,9 +64,10 @@ export function completeChecksum(b: Uint8Array, at: number, length: number, vnet
   const flags = vnet.flags(b, vnetAt);
   if ((flags & vnet.NEEDS_CSUM) === 0) return;
   const start = at + vnet.csumStart(b, vnetAt);
+  const offset = vnet.csumOffset(b, vnetAt);
   // The field holds the sum of the pseudo header, so summing it along adds that in. 0 would mean "none" in UDP.
-  const value = checksum.checksum(b, start, at + length) || 0xffff;
-  put16(b, start + vnet.csumOffset(b, vnetAt), value);
+  const value = checksum.checksum(b, start, at + length);
+  put16(b, start + offset, value === 0 && offset === udp.CHECKSUM ? 0xffff : value);
   vnet.setFlags(b, vnetAt, flags & ~vnet.NEEDS_CSUM);
 }
 
@@ -165,18 +166,19 @@ export class Segmenter {
     if (!isLast) flags &= ~(tcp.FIN | tcp.PSH);
     if (this.#segment > 0) flags &= ~tcp.CWR;
     b[at + tcp.FLAGS] = flags;
-    this.#finishChecksum(at, end, at + tcp.CHECKSUM);
+    put16(b, at + tcp.CHECKSUM, this.#checksum(at, end, at + tcp.CHECKSUM));
   }
 
   #finishUdp(at: number, end: number): void {
     put16(this.#b, at + udp.LENGTH, end - at);
-    this.#finishChecksum(at, end, at + udp.CHECKSUM);
+    put16(this.#b, at + udp.CHECKSUM, this.#checksum(at, end, at + udp.CHECKSUM) || 0xffff);
   }
 
-  #finishChecksum(at: number, end: number, field: number): void {
+  /** What belongs into a checksum field, which is cleared. */
+  #checksum(at: number, end: number, field: number): number {
     const b = this.#b;
     put16(b, field, 0);
-    put16(b, field, checksum.finish(checksum.sum(b, at, end, this.#pseudo + end - at)) || 0xffff);
+    return checksum.finish(checksum.sum(b, at, end, this.#pseudo + end - at));
   }
 }
 
