@@ -61,7 +61,14 @@ function tables(): Tables {
     [1, 'blue'],
     [2, 'red'],
   ] as const) {
-    const record = { id, name: `default-domain:default-project:${name}`, network: 10 * id, acl: 7, rpf: true };
+    const record = {
+      id,
+      name: `default-domain:default-project:${name}`,
+      network: 10 * id,
+      acl: 7,
+      rpf: true,
+      floodUnknownUnicast: false,
+    };
     made.apply({ table: 'vrf', op: 'set', record });
   }
   for (const oif of [3, 4, 5]) {

@@ -153,7 +153,7 @@ export const FABRIC = { vrf: 0, name: 'default-domain:default-project:ip-fabric'
 /** What every host has whatever its networks: the agent's interface and the nexthop to it, and the underlay's VRF. */
 export const FIXED: Compiled = {
   ...EMPTY,
-  vrfs: [{ id: FABRIC.vrf, name: FABRIC.name, network: 0, acl: -1, rpf: false }],
+  vrfs: [{ id: FABRIC.vrf, name: FABRIC.name, network: 0, acl: -1, rpf: false, floodUnknownUnicast: false }],
   vifs: [
     {
       id: VIF_ID.agent,
@@ -190,10 +190,10 @@ export const FIXED: Compiled = {
  * networks whose interfaces it has routes to.
  */
 export function compileNetwork(network: NetworkPlan, neighbours: readonly NetworkPlan[] = []): Compiled {
-  const { vrf, name, networkId, acl, rpf } = network;
+  const { vrf, name, networkId, acl, rpf, floodUnknownUnicast } = network;
   return {
     ...EMPTY,
-    vrfs: [{ id: vrf, name, network: networkId, acl, rpf }],
+    vrfs: [{ id: vrf, name, network: networkId, acl, rpf, floodUnknownUnicast }],
     vifs: network.interfaces.map((port) => vifOf(network, port)),
     nexthops: [
       ...network.interfaces.flatMap((port) => nexthopsOf(network, port)),

@@ -132,6 +132,20 @@ test('a broadcast of another host reaches the guests of this one, and no third h
   t.is(net.imbalance(), 0);
 });
 
+test('a frame of another host to a MAC nobody has reaches the guests where the network floods it', (t) => {
+  const frame = eth({ src: FAR_MAC, dst: '02:00:00:00:00:77', type: 0x88b5 }).payload([1, 2, 3]).bytes();
+  for (const floodUnknownUnicast of [true, false]) {
+    const net = new TestNetwork({ guests: 3, hosts: [HOST], floodUnknownUnicast });
+    const sent = net.receive(0, outer().udp(1, 4789).vxlan(VNI).payload(frame).bytes());
+    t.deepEqual(
+      sent.map(({ port }) => port),
+      floodUnknownUnicast ? [3, 4, 5] : [],
+    );
+    t.is(net.drops('l2NoRoute'), floodUnknownUnicast ? 0 : 1);
+    t.is(net.imbalance(), 0);
+  }
+});
+
 test('a control word in front of a flooded frame is taken off', (t) => {
   const net = new TestNetwork({ hosts: [HOST] });
   const frame = eth({ src: FAR_MAC, dst: BROADCAST, type: 0x88b5 }).payload([1, 2, 3]).bytes();

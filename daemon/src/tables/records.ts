@@ -89,6 +89,8 @@ export interface VrfRecord {
   readonly acl: number;
   /** Whether flows check that packets come from where the route to their source leads. */
   readonly rpf: boolean;
+  /** Whether frames to a MAC nobody has go to everybody. */
+  readonly floodUnknownUnicast: boolean;
 }
 
 /** An access list: the first rule that matches decides; none: `otherwise`. */

@@ -90,7 +90,7 @@ export class Tables {
 
   #setVrf(record: VrfRecord): void {
     const vrf = this.vrfs[record.id];
-    if (vrf) vrf.record = record;
+    if (vrf) vrf.set(record);
     else this.vrfs[record.id] = new Vrf(record);
     this.epochs.vrfRecordChanged(record.id);
   }

@@ -99,14 +99,14 @@ class RoutingTable {
 }
 
 /** Without flows and rules of its own: whom it sends to is asked. */
-const fabricOf = (vrf: number): VifRecord => ({
+const fabricOf = ({ id: vrf, floodUnknownUnicast }: VrfRecord): VifRecord => ({
   id: VIF_ID.physical,
   type: VIF_TYPE.physical,
   name: '',
   mac: GATEWAY_MAC,
   vrf,
   mcastVrf: vrf,
-  flags: VIF_FLAG.l3 | VIF_FLAG.l2,
+  flags: VIF_FLAG.l3 | VIF_FLAG.l2 | (floodUnknownUnicast ? VIF_FLAG.unknownUnicastFlood : 0),
   nexthop: -1,
   ip: '0.0.0.0',
   ip6: null,
@@ -130,6 +130,11 @@ export class Vrf {
 
   constructor(record: VrfRecord) {
     this.record = record;
-    this.fabric = new Vif(fabricOf(record.id));
+    this.fabric = new Vif(fabricOf(record));
+  }
+
+  set(record: VrfRecord): void {
+    this.record = record;
+    this.fabric.set(fabricOf(record));
   }
 }
