@@ -1,5 +1,5 @@
 import test from 'ava';
-import { GATEWAY_MAC, ipOf, macOf, type NetworkOptions, TestNetwork } from '../testing/network.js';
+import { GATEWAY_MAC, ipOf, macOf, type NetworkOptions, routedLabelOf, TestNetwork } from '../testing/network.js';
 import { eth, vnetHeader } from '../testing/packet-builder.js';
 import { DROP } from '../packet/drop.js';
 import { FLOW_ACTION, FLOW_DROP } from '../tables/flow.js';
@@ -250,4 +250,32 @@ test('a traced packet is forwarded and counted as any other', (t) => {
     t.deepEqual(net.receive(3, frame), plain.receive(3, frame));
   }
   t.deepEqual(net.counters.words, plain.counters.words);
+});
+
+test('a packet of another host is found by what is inside its tunnel, and traced from there to the guest', (t) => {
+  const hosts = [{ peer: 2, encapsulation: 'MPLSoUDP', routes: [['8.8.8.8', 20]] }] as const;
+  const ends = [{ family: 4, address: [0x08080808], port: -1 }];
+  const { net, records } = traced({ hosts }, { ...ANY, protocol: 1, ends });
+  const arriving = (source: string): Uint8Array =>
+    eth({ src: macOf(3), dst: macOf(4) })
+      .ipv4({ src: '192.168.200.22', dst: '192.168.200.11' })
+      .udp(50_000, 6635)
+      .mpls(routedLabelOf(3))
+      .payload(
+        eth({ src: macOf(3), dst: macOf(4) })
+          .ipv4({ src: source, dst: ipOf(3) })
+          .ping({ ident: 1, seq: 1 })
+          .bytes()
+          .subarray(14),
+      )
+      .bytes();
+  net.receive(0, arriving('8.8.8.9'));
+  t.is(records.length, 0);
+  net.receive(0, arriving('8.8.8.8'));
+  t.deepEqual(
+    told(records[0]).map(([name]) => name),
+    ['input', 'parse', 'arrival', 'parse', 'nexthop', 'output'],
+  );
+  t.is(word(records[0], 2, 'b'), routedLabelOf(3));
+  t.is(word(records[0], 3, 'vrf'), 7);
 });

@@ -21,7 +21,7 @@ const DATA = 1400;
 
 const outer = (): PacketBuilder =>
   eth({ src: NEXT_HOP_MAC, dst: UNDERLAY_MAC }).ipv4({ src: '192.168.200.22', dst: '192.168.200.11' });
-const inside = (): PacketBuilder => eth({ src: FAR_MAC, dst: macOf(3) }).ipv4({ src: FAR, dst: ipOf(3) });
+const inside = (): PacketBuilder => eth({ src: FAR_MAC, dst: macOf(3) }).ipv4({ src: FAR, dst: ipOf(3), df: true });
 const datagram = inside().udp(1000, 2000).payload(new Uint8Array(18)).bytes();
 
 function arriving(name: string, frame: Uint8Array, vnet?: Uint8Array): void {

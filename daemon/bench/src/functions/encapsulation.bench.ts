@@ -36,7 +36,11 @@ function wrapped(name: string, frame: Uint8Array, { hosts, vnet, frames = RX_BAT
 
 const to = (dst: string) => eth({ src: macOf(3), dst });
 const small = (dst: string): Uint8Array =>
-  to(dst).ipv4({ src: ipOf(3), dst: FAR }).udp(1000, 2000).payload(SMALL).bytes();
+  to(dst)
+    .ipv4({ src: ipOf(3), dst: FAR })
+    .udp(1000, 2000)
+    .payload(SMALL)
+    .bytes();
 
 const hostOf = (encapsulation: OtherHost['encapsulation'], more: Partial<OtherHost> = {}): OtherHost => ({
   peer: 2,
