@@ -40,6 +40,11 @@ export const redisSettings = z.preprocess(
       .strictObject({
         master: z.string(),
         addresses: z.array(z.strictObject({ host: z.string(), port: z.int().default(SENTINEL_PORT) })).min(1),
+        /** Of the sentinels themselves, where they ask for them. */
+        username: secret.optional(),
+        password: secret.optional(),
+        /** Whether they speak TLS; with the files of `tls`. */
+        tls: z.boolean().default(false),
       })
       .optional(),
   }),
@@ -97,9 +102,22 @@ function target({ url, sentinels, tls }: RedisSettings): ConnectOptions {
   const { protocol, hostname, port, pathname } = new URL(url);
   const secured = protocol === 'rediss:' ? { tls: tlsOptions(tls) } : {};
   const db = Number(pathname.slice(1));
-  if (sentinels !== undefined) return { ...secured, db, name: sentinels.master, sentinels: sentinels.addresses };
+  if (sentinels !== undefined) return { ...secured, db, ...sentinelTarget(sentinels, tls) };
   // A URL writes IPv6 addresses in brackets, sockets want them bare.
   return { ...secured, db, host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 6379 : Number(port) };
+}
+
+function sentinelTarget(sentinels: NonNullable<RedisSettings['sentinels']>, tls: RedisSettings['tls']): ConnectOptions {
+  const { master, addresses, username, password } = sentinels;
+  return {
+    name: master,
+    sentinels: addresses,
+    ...(username === undefined ? {} : { sentinelUsername: reveal(username) }),
+    ...(password === undefined ? {} : { sentinelPassword: reveal(password) }),
+    // Without it the master behind sentinels would be spoken to in the clear, whatever the URL says.
+    enableTLSForSentinelMode: true,
+    ...(sentinels.tls ? { sentinelTLS: tlsOptions(tls) } : {}),
+  };
 }
 
 function tlsOptions(tls: RedisSettings['tls'] = {}): NonNullable<RedisOptions['tls']> {

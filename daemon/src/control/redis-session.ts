@@ -5,7 +5,7 @@ import { openRedis, redisText, type RedisSettings } from './redis-connection.js'
 import { RefusedError } from './refused.js';
 
 /** Pause before the next attempt to connect, ms; doubles up to `most`. */
-const RETRY_MS = { first: 50, most: 500 } as const;
+const RETRY_MS = { first: 50, most: 250 } as const;
 
 /** How often a server is asked for a sign of life, and how long it may take: a connection may be dead without a word, ms. */
 const ALIVE_MS = { every: 2_000, within: 6_000 } as const;
