@@ -122,6 +122,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
     tables,
     realiser,
     duties,
+    hosts,
   });
   const { flowsPerInterface } = config.datapath;
   const view = new View({

@@ -2,6 +2,7 @@ import { ineffective } from './agent/ineffective.js';
 import type { Realiser } from './agent/realiser.js';
 import type { Config } from './config.js';
 import type { FlowUseDump, StatusDump, WaitDump } from './control/dumps.js';
+import type { RedisHosts } from './control/redis-hosts.js';
 import { type ObjectRef, subject } from './control/schema.js';
 import type { StateStore } from './control/store.js';
 import type { FlowDuties } from './flow-duties.js';
@@ -22,6 +23,7 @@ export interface StatusParts {
   readonly tables: Tables;
   readonly realiser: Realiser;
   readonly duties: Pick<FlowDuties, 'records'>;
+  readonly hosts: Pick<RedisHosts, 'troubles'>;
 }
 
 /** Part of the flow table from which on there is a warning. */
@@ -106,7 +108,7 @@ export class DaemonStatus {
     if (!store.connected)
       warnings.push('the shared store is not reachable; configuration cannot change until it is back');
     if (!host.alive) warnings.push('the datapath worker does not run; no frame is forwarded until it is back');
-    return [...warnings, ...this.#flowWarnings()];
+    return [...warnings, ...this.#parts.hosts.troubles(), ...this.#flowWarnings()];
   }
 
   #flowWarnings(): string[] {

@@ -128,6 +128,10 @@ test('a host without lease is withdrawn where it does not answer through the tun
   t.like(await silent.directory.hosts('a'), [{ state: 'withdrawn', leaseMs: null, keepaliveMs: null }]);
   t.like(await answering.directory.hosts('a'), [{ state: 'keepaliveAnswered', leaseMs: null, keepaliveMs: 1.25 }]);
   t.false(answering.news.includes('gone a'));
+  t.deepEqual(silent.directory.troubles(), ['hosts withdrawn: 1, nothing is sent there; see vrouter get hosts']);
+  t.deepEqual(answering.directory.troubles(), [
+    'host a: has no lease but answers through the tunnel; see why it does not reach the shared store',
+  ]);
   await t.throwsAsync(answering.directory.hosts('z'), { code: 'notFound', message: /^host z does not exist; / });
 
   const again = await startedHost(t, { url: server.url }, 'a');

@@ -108,6 +108,21 @@ export class RedisHosts implements HostDirectory {
     return { applied, rereads };
   }
 
+  /** What of the other hosts is not as it should be, a line each. */
+  troubles(): string[] {
+    const lines: string[] = [];
+    let withdrawn = 0;
+    for (const { copy, life } of this.#follower.hosts.values()) {
+      if (life.state === 'withdrawn') withdrawn += 1;
+      if (life.state !== 'keepaliveAnswered') continue;
+      lines.push(
+        `host ${copy.name}: has no lease but answers through the tunnel; see why it does not reach the shared store`,
+      );
+    }
+    if (withdrawn > 0) lines.push(`hosts withdrawn: ${withdrawn}, nothing is sent there; see vrouter get hosts`);
+    return lines;
+  }
+
   async #session(link: Link, ready: () => void): Promise<void> {
     const { redis, prefix, log } = this.#options;
     while (!this.#sessions.stopped) {
