@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import {
   closeFd,
@@ -6,6 +7,7 @@ import {
   listAddresses,
   listLinks,
   listNeighbours,
+  listRoutes,
   openPacketSocket,
   openRouteQuery,
   RouteMonitor,
@@ -15,12 +17,15 @@ import {
 import type { Logger } from 'pino';
 import { runCommand } from './agent/command.js';
 import { hostVif, physicalVif } from './agent/fixed-vifs.js';
-import { HostPort } from './agent/host-port.js';
+import { FabricPrefixes } from './agent/fabric-prefixes.js';
+import { type HostLink, HostPort } from './agent/host-port.js';
+import { type HostInterfaces, HostRoutes } from './agent/host-routes.js';
 import { kernel, settings } from './agent/kernel.js';
 import { readTooBig } from './agent/path-mtu.js';
 import type { PortMarks } from './agent/port-mark.js';
+import type { RealiserParts } from './agent/realiser.js';
 import type { Reconciler } from './agent/reconcile.js';
-import { KernelUnderlay, type Later, type UnderlayKernel } from './agent/underlay.js';
+import { KernelUnderlay, type Later, type UnderlayKernel, type UnderlayLink } from './agent/underlay.js';
 import { underlayFilter } from './agent/underlay-filter.js';
 import { UnderlayPort } from './agent/underlay-port.js';
 import type { Config } from './config.js';
@@ -30,6 +35,10 @@ import type { WorkerHost } from './worker-host.js';
 /** What connects this host with the underlay, while the daemon runs. */
 export interface UnderlayParts {
   readonly underlay: KernelUnderlay;
+  /** The underlay as a network. */
+  readonly fabric: RealiserParts['fabric'];
+  /** Calls back when its prefixes changed. */
+  onPrefixes(listener: () => void): void;
   /** Once the interface into the host was tried. */
   readonly ready: Promise<void>;
   /** Speed in Mbit/s and duplex of the underlay interface, if it tells them. */
@@ -72,16 +81,32 @@ export function startUnderlay(surroundings: UnderlaySurroundings): UnderlayParts
   const socket = openRouteQuery();
   const underlay = new KernelUnderlay(tunnel, kernelOf(socket), later);
   const port = underlayPort(surroundings);
-  const hostPort = portOfHost(surroundings);
+  const interfaces = (): HostInterfaces => ({
+    host: hostPort.link?.name ?? null,
+    underlay: underlay.link?.name ?? null,
+  });
+  const hostRoutes = hostRoutesOf(surroundings);
+  const hostPort: HostPort = portOfHost(surroundings, (link) => {
+    hostRoutes.interfacesAre({ ...interfaces(), host: link.name });
+  });
+  const routesThrough = (link: UnderlayLink | null) => link && { ifindex: link.ifindex, routes: listRoutes(socket) };
+  const prefixes = new FabricPrefixes(() => routesThrough(underlay.link), later);
   underlay.onLink((link) => {
     port.linkIs(link);
+    hostRoutes.interfacesAre(interfaces());
+    prefixes.changed();
   });
-  const monitors = follow(underlay);
+  const monitors = follow(underlay, prefixes);
   // What changed before the monitors began would not be told.
   underlay.reread();
+  prefixes.changed();
   port.linkIs(underlay.link);
   return {
     underlay,
+    fabric: { prefixes: () => prefixes.all, connect: hostRoutes.connect.bind(hostRoutes) },
+    onPrefixes: (listener) => {
+      prefixes.onChange(listener);
+    },
     ready: hostPort.ensure(),
     link: () => (underlay.link ? speedOf(underlay.link.name) : undefined),
     portLost(vif, reason) {
@@ -89,24 +114,32 @@ export function startUnderlay(surroundings: UnderlaySurroundings): UnderlayParts
       if (vif === VIF_ID.host) void hostPort.lost();
       return vif < VIF_ID.firstVirtual;
     },
-    icmpError(frame) {
-      const told = readTooBig(frame, tunnel.address);
-      if (!told) return;
-      log.info(told, 'the path to another host takes no longer packets');
-      underlay.learnMtu(told.destination, told.mtu);
+    icmpError: (frame) => {
+      learn(frame, tunnel.address, underlay, log);
     },
     audit() {
       port.audit(underlay.link);
       void hostPort.ensure();
+      hostRoutes.audit();
     },
     async stop() {
       for (const monitor of monitors) monitor.close();
       underlay.close();
+      prefixes.close();
+      await hostRoutes.close();
       await hostPort.close();
       await port.close();
       closeFd(socket);
     },
   };
+}
+
+/** Takes note of what an ICMP error says of the path to another host. */
+function learn(frame: Uint8Array, address: string, underlay: KernelUnderlay, log: Logger): void {
+  const told = readTooBig(frame, address);
+  if (!told) return;
+  log.info(told, 'the path to another host takes no longer packets');
+  underlay.learnMtu(told.destination, told.mtu);
 }
 
 /** `vif0/0`. */
@@ -133,7 +166,10 @@ function underlayPort({ config, host, reconciler, log }: UnderlaySurroundings): 
 }
 
 /** `vif0/1`. */
-function portOfHost({ config, host, reconciler, marks, networkMtu, log }: UnderlaySurroundings): HostPort {
+function portOfHost(
+  { config, host, reconciler, marks, networkMtu, log }: UnderlaySurroundings,
+  onLink: (link: HostLink) => void,
+): HostPort {
   return new HostPort({
     name: config.datapath.hostInterface,
     mtu: networkMtu,
@@ -143,15 +179,22 @@ function portOfHost({ config, host, reconciler, marks, networkMtu, log }: Underl
     marks,
     log,
     datapath: {
-      attach(fd, { name, mac, mtu }) {
-        reconciler.reconcile('vhost0', hostVif(name, mac, mtu));
+      attach(fd, link) {
+        reconciler.reconcile('vhost0', hostVif(link.name, link.mac, link.mtu));
         host.attach({ vif: VIF_ID.host, device: 'tap', fd, vnetHeader: true });
+        onLink(link);
       },
       detach() {
         host.detach(VIF_ID.host);
       },
     },
   });
+}
+
+/** What lets the host's own stack pass packets between guests and the underlay. */
+function hostRoutesOf({ config, log }: UnderlaySurroundings): HostRoutes {
+  const file = join(config.stateDir, 'forwarding.json');
+  return new HostRoutes({ address: config.tunnel.address, file, run: runCommand, settings, log });
 }
 
 function kernelOf(socket: number): UnderlayKernel {
@@ -166,12 +209,13 @@ function kernelOf(socket: number): UnderlayKernel {
   };
 }
 
-function follow(underlay: KernelUnderlay): readonly { close(): void }[] {
+function follow(underlay: KernelUnderlay, prefixes: FabricPrefixes): readonly { close(): void }[] {
   return [
     new LinkMonitor(() => {
       underlay.linksChanged();
     }),
     new RouteMonitor((event) => {
+      if (!event.type.endsWith('neighbour')) prefixes.changed();
       switch (event.type) {
         case 'overrun':
           return underlay.reread();

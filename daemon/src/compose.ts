@@ -103,8 +103,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   });
   undo.push(watchNamespaces(realiser));
   undo.push(watchLinks(realiser));
-  startAudits(forwarding, log, undo);
-  await underlay.ready;
+  await startAudits(forwarding, log, undo);
 
   const operator = new Operator({
     store,
@@ -150,8 +149,8 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   return duties;
 }
 
-/** Compares the kernel's state with what it should be, every now and then. */
-function startAudits({ ports, underlay, realiser }: Forwarding, log: Logger, undo: Undo): void {
+/** Compares the kernel's state with what it should be, now and then. Resolves when what every host has is there. */
+async function startAudits({ ports, underlay, realiser }: Forwarding, log: Logger, undo: Undo): Promise<void> {
   const audit = (): void => {
     realiser.audit();
     underlay.audit();
@@ -160,6 +159,10 @@ function startAudits({ ports, underlay, realiser }: Forwarding, log: Logger, und
     });
   };
   undo.push(schedule(AUDIT, audit, log));
+  underlay.onPrefixes(() => {
+    realiser.schedule();
+  });
+  await underlay.ready;
 }
 
 interface Forwarding {
@@ -213,8 +216,7 @@ function startForwarding(
   const reconciler = new Reconciler(tables, (changes) => host.change(changes));
   const ports = new Ports({ run: runCommand, kernel, marks: marksOf(config), log });
   const ids = new Ids(join(config.stateDir, 'ids.jsonl'), IDS);
-  const { address, encapsulations } = config.tunnel;
-  const own = { host: config.host, address, encapsulations, mtu: underlayMtu(config) };
+  const own = { ...config.tunnel, host: config.host, mtu: underlayMtu(config) };
   reconciler.reconcile('host', FIXED);
   const plan = hostPlan(config);
   const underlay = startUnderlay({ ...plan, config, host, reconciler, marks: marksOf(config, ' host'), log });
@@ -226,6 +228,7 @@ function startForwarding(
     reconciler,
     remote,
     hosts,
+    fabric: underlay.fabric,
     ports,
     datapath: portsOf(host, tables),
     forget: (table, id) => host.change([{ table, op: 'delete', id }]),

@@ -12,6 +12,7 @@ import type { Daemon } from './lab/daemon.js';
 import { Lab } from './lab/lab.js';
 import type { Namespace } from './lab/namespace.js';
 import { run, until } from './lab/process.js';
+import { inside, network, port } from './lab/topology.js';
 
 interface Underlay {
   readonly lab: Lab;
@@ -212,4 +213,81 @@ for port, mtu in ((53, 1200), (6635, 1300)):
   await other.run(['python3', '-c', code]);
   await says(daemon, /"destination":"192\.168\.90\.2","mtu":1300.*the path to another host/);
   t.notRegex(daemon.log, /"mtu":1200/);
+});
+
+/** A policy that lets networks called blue reach the underlay. */
+const TO_FABRIC = {
+  apiVersion: 'vrouter/v1',
+  kind: 'NetworkPolicy',
+  metadata: { name: 'to-fabric' },
+  spec: {
+    rules: [{ action: 'pass', source: { virtualNetwork: 'blue' }, destination: { virtualNetwork: 'ip-fabric' } }],
+  },
+};
+
+test('a policy to ip-fabric lets guests reach the host and who is on the underlay, and be reached', async (t) => {
+  const { lab, daemon, host, other } = await underlay(t);
+  const a = await lab.namespace('a');
+  const forwarding = (device: string): Promise<string> =>
+    host.run(['cat', `/proc/sys/net/ipv4/conf/${device}/forwarding`]).then((text) => text.trim());
+  t.is(await forwarding('eth1'), '0');
+  const blue = network('blue', { subnets: ['5.5.5.0/24', 'fd55::/64'].map((prefix) => ({ prefix })) });
+  const guest = port('a', 'blue', inside(a, { configure: true }), { addresses: ['5.5.5.3', 'fd55::3'] });
+  await daemon.apply(blue, guest);
+  await other.run(`ip route add 5.5.5.0/24 via ${US[4]}`);
+  await other.run(`ip route add fd55::/64 via ${US[6]}`);
+  t.false(await a.answers(US[4], 1), 'nothing connects them');
+
+  await daemon.apply(TO_FABRIC, { ...blue, spec: { ...(blue['spec'] as object), policies: ['to-fabric'] } });
+  await until('the host has the routes', async () => {
+    const routes = await host.run('ip route show dev vhost0');
+    const routes6 = await host.run('ip -6 route show dev vhost0');
+    return (
+      (/^5\.5\.5\.3 proto 118 .*src 192\.168\.90\.1/m.test(routes) && /^fd55::3 proto 118/m.test(routes6)) || undefined
+    );
+  });
+  const seen = await other.capture('eth1', 'icmp or icmp6');
+  await a.ping(US[4]);
+  await a.ping('192.168.90.2');
+  await a.ping(US[6]);
+  await a.ping('fd90::2');
+  await host.ping('5.5.5.3');
+  await other.ping('5.5.5.3');
+  const lines = (await seen.stop()).join('\n');
+  t.regex(lines, /5\.5\.5\.3 > 192\.168\.90\.2: ICMP echo request/);
+  t.regex(lines, /192\.168\.90\.2 > 5\.5\.5\.3: ICMP echo reply/);
+  t.is(await forwarding('eth1'), '1');
+
+  // A network that comes to the underlay later is reached as well.
+  await other.run('ip address add 10.77.0.1/32 dev lo');
+  await host.run('ip route add 10.77.0.0/16 via 192.168.90.2');
+  await until('guests know the new route', async () => ((await a.answers('10.77.0.1', 1)) ? true : undefined));
+  t.regex(await daemon.run('rt', '--dump 0'), /10\.77\.0\.0\/16/);
+
+  await daemon.apply({ ...blue });
+  await until('the host is as before', async () => {
+    const routes = await host.run('ip route show proto 118');
+    return routes === '' && (await forwarding('eth1')) === '0' ? true : undefined;
+  });
+  t.false(await a.answers('192.168.90.2', 1));
+});
+
+test('a daemon that was killed leaves no forwarding behind once it was started and stopped', async (t) => {
+  const { lab, daemon, host } = await underlay(t);
+  const a = await lab.namespace('a');
+  const forwarding = (): Promise<string> => host.run('cat /proc/sys/net/ipv4/conf/eth1/forwarding');
+  await daemon.apply(
+    TO_FABRIC,
+    network('blue', { policies: ['to-fabric'] }),
+    port('a', 'blue', inside(a, { configure: true })),
+  );
+  await until('the host forwards', async () => ((await forwarding()) === '1\n' ? true : undefined));
+  await daemon.stop('SIGKILL');
+  t.is(await forwarding(), '1\n');
+  await daemon.start();
+  await daemon.run('vrouter', 'wait --timeout 10');
+  await a.ping(US[4], 1);
+  await daemon.stop();
+  t.is(await forwarding(), '0\n');
+  t.is(await host.run('ip route show proto 118'), '');
 });

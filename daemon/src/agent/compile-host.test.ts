@@ -7,6 +7,7 @@ import { byName, groupObject, interfaceObject, networkObject, policyObject } fro
 import { ID_RANGES } from '../testing/plans.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 import { AclCache } from './acl-cache.js';
+import { FABRIC, FIXED } from './compile.js';
 import { compileHost, type PresentNetwork } from './compile-host.js';
 import { Ids } from './ids.js';
 import type { InterfaceObject, NetworkObject } from './plan.js';
@@ -44,7 +45,8 @@ function setUp(t: ExecutionContext) {
     const isOpen = ({ uuid }: InterfaceObject): boolean => !closed.includes(uuid);
     const host = { networkMtu: 1450, mac: '0c:c4:7a:59:62:5c' };
     const isElsewhere = (): boolean => false;
-    const compiled = compileHost(present, configuration, { ids, host, cache, isOpen, isElsewhere });
+    const fabric = [{ family: 'inet', prefix: '192.0.2.0', length: 24 }] as const;
+    const compiled = compileHost(present, configuration, { ids, host, cache, isOpen, fabric, isElsewhere });
     reconciler.reconcile('networks', compiled.tables);
     return changes.splice(0);
   };
@@ -57,7 +59,7 @@ function setUp(t: ExecutionContext) {
       .map(({ prefix, length, network }) => `${prefix}/${length} > ${network}`)
       .sort();
   };
-  return { ids, tables, apply, leaked };
+  return { ids, tables, reconciler, apply, leaked };
 }
 
 const kinds = (changes: readonly TableChange[]): string[] => changes.map(({ table, op }) => `${op} ${table}`);
@@ -238,4 +240,33 @@ test('an interface in packet mode is held to nothing; the others to what network
     [false, false, true],
   );
   t.false(tables.vrfs[1]?.record.rpf);
+});
+
+const ON_FABRIC = policyObject('p', {
+  protocol: 'tcp',
+  source: { virtualNetwork: 'blue' },
+  destination: { virtualNetwork: FABRIC.name },
+});
+
+test('a network whose policy names ip-fabric has routes to the underlay, whose VRF has routes to its guests', (t) => {
+  const { apply, leaked, reconciler, tables } = setUp(t);
+  reconciler.reconcile('host', FIXED);
+  apply({ networks: [blue(), green({ policies: [] })], interfaces: [A, B], policies: [ON_FABRIC] });
+  t.deepEqual(leaked('blue'), [`192.0.2.0/24 > ${FABRIC.network}`]);
+  t.deepEqual(leaked('green'), []);
+  const own = [...(tables.vrfs[1]?.inet.records() ?? [])].find(({ prefix }) => prefix === '10.1.0.3');
+  const guests = [...(tables.vrfs[FABRIC.vrf]?.inet.records() ?? [])].filter(({ length }) => length === 32);
+  t.deepEqual(
+    guests.map(({ prefix, network, nexthop }) => [prefix, network, nexthop]),
+    [['10.1.0.3', 1, own?.nexthop]],
+  );
+  const rules = tables.acls[1]?.record.rules ?? [];
+  t.like(rules[0], { protocol: 6, source: { network: 1 }, destination: { network: FABRIC.network } });
+
+  apply({ networks: [blue({ policies: [] }), green({ policies: [] })], interfaces: [A, B] });
+  t.deepEqual(leaked('blue'), []);
+  t.deepEqual(
+    [...(tables.vrfs[FABRIC.vrf]?.inet.records() ?? [])].map(({ prefix }) => prefix),
+    ['192.0.2.0'],
+  );
 });

@@ -1,7 +1,8 @@
 import type { PolicyRule } from '../control/network-policy.js';
 import type { AclRecord } from '../tables/records.js';
 import { automaticTarget } from '../control/route-target.js';
-import { type Compiled, compileNetwork, EMPTY, type NetworkPlan } from './compile.js';
+import { type Compiled, compileNetwork, EMPTY, FABRIC, type NetworkPlan } from './compile.js';
+import { type FabricPrefix, fabricRoutes } from './fabric.js';
 import type { Ids } from './ids.js';
 import {
   aclKeysOf,
@@ -12,7 +13,7 @@ import {
   networkPlan,
 } from './plan.js';
 import type { AclCache } from './acl-cache.js';
-import { connections } from './connections.js';
+import { connections, names } from './connections.js';
 import { groupAcl, type GroupObject, networkAcl, type PolicyObject } from './policy.js';
 
 /** The configuration forwarding follows, by full name. */
@@ -35,6 +36,8 @@ export interface HostState {
   readonly cache: AclCache;
   /** Whether an interface has its port. */
   readonly isOpen: (vmi: InterfaceObject) => boolean;
+  /** Prefixes of the underlay. */
+  readonly fabric: readonly FabricPrefix[];
   /** Whether another host has the network as well. */
   readonly isElsewhere: (network: string) => boolean;
 }
@@ -43,6 +46,8 @@ export interface HostState {
 export interface CompiledHost {
   readonly tables: Compiled;
   readonly networks: readonly NetworkPlan[];
+  /** Those of them that a policy connects with the underlay. */
+  readonly onFabric: readonly NetworkPlan[];
   /** Numbers of the security groups that rules name, by full name. */
   readonly groups: ReadonlyMap<string, number>;
 }
@@ -54,7 +59,7 @@ export interface CompiledHost {
 export function compileHost(
   present: readonly PresentNetwork[],
   configuration: Configuration,
-  { ids, host, cache, isOpen, isElsewhere }: HostState,
+  { ids, host, cache, isOpen, fabric, isElsewhere }: HostState,
 ): CompiledHost {
   const used = { acl: new Set<string>(), group: new Set<string>() };
   const idOf = (kind: 'acl' | 'group', key: string): number => {
@@ -73,6 +78,9 @@ export function compileHost(
     const exchange = { isElsewhere: isElsewhere(network.name), ...targets };
     return networkPlan(network, interfaces.filter(isOpen), exchange, { ids, idOf }, host);
   });
+  const onFabric = plans.filter(
+    ({ mode }, i) => mode !== 'l2' && names(present[i].network, FABRIC.name, configuration.NetworkPolicy),
+  );
   const networks = plans.map((plan) => compileNetwork(plan, exportersTo(plan, plans)));
   for (const kind of ['acl', 'group'] as const) {
     for (const key of ids.keys(kind)) if (!used[kind].has(key)) ids.release(kind, key);
@@ -83,12 +91,12 @@ export function compileHost(
     vrfs: networks.flatMap(({ vrfs }) => vrfs),
     vifs: networks.flatMap(({ vifs }) => vifs),
     nexthops: networks.flatMap(({ nexthops }) => nexthops),
-    routes: networks.flatMap(({ routes }) => routes),
+    routes: [...networks.flatMap(({ routes }) => routes), ...fabricRoutes(fabric, onFabric)],
     bridge: networks.flatMap(({ bridge }) => bridge),
     labels: networks.flatMap(({ labels }) => labels),
     vnis: networks.flatMap(({ vnis }) => vnis),
   };
-  return { tables, networks: plans, groups: groupNumbers(present, configuration, ids) };
+  return { tables, networks: plans, onFabric, groups: groupNumbers(present, configuration, ids) };
 }
 
 /** Whose routes a network takes, and what its own are exported with. */

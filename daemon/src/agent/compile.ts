@@ -147,13 +147,15 @@ export const UNRESTRICTED: Restrictions = {
   fatFlowExclude: [],
 };
 
-/** The underlay's own routing: a network that is always there. */
-export const FABRIC = { vrf: 0, name: 'default-domain:default-project:ip-fabric' } as const;
+/** The underlay's own routing: a network that is always there. Its number is one that no other network can have. */
+export const FABRIC = { vrf: 0, name: 'default-domain:default-project:ip-fabric', network: 0x1000000 } as const;
 
 /** What every host has whatever its networks: the agent's interface and the nexthop to it, and the underlay's VRF. */
 export const FIXED: Compiled = {
   ...EMPTY,
-  vrfs: [{ id: FABRIC.vrf, name: FABRIC.name, network: 0, acl: -1, rpf: false, floodUnknownUnicast: false }],
+  vrfs: [
+    { id: FABRIC.vrf, name: FABRIC.name, network: FABRIC.network, acl: -1, rpf: false, floodUnknownUnicast: false },
+  ],
   vifs: [
     {
       id: VIF_ID.agent,

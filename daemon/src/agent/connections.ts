@@ -54,6 +54,12 @@ export function connections<N extends Network>(
   );
 }
 
+/** Whether a pass rule of a network's policies has it as one end, and another network, by this name, as the other. */
+export function names(network: Network, other: string, policies: Policies): boolean {
+  const ranges = network.spec.subnets.map(({ prefix }) => parsePrefix(prefix));
+  return reachOf({ network, name: network.name, ranges }, policies, parsePrefix).named.has(other);
+}
+
 function reachOf<N extends Network>(one: Candidate<N>, policies: Policies, rangeOf: (text: string) => Prefix): Reach {
   const named = new Set<string>();
   const subnets = new Set<string>();

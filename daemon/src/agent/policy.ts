@@ -3,6 +3,7 @@ import { subject } from '../control/schema.js';
 import type { SecurityGroupRule } from '../control/security-group.js';
 import type { StoredObject } from '../control/store.js';
 import { type Protocol, rangesOf } from '../control/traffic.js';
+import { FABRIC } from './compile.js';
 import { IP_PROTOCOL } from '../wire/ip-protocol.js';
 import type { AclPeer, AclRecord, AclRuleRecord, PortRange } from '../tables/records.js';
 
@@ -42,7 +43,7 @@ function policyRules(rule: PolicyRule, name: string, networks: ByName<Network>):
   const ends = [rule.source, rule.destination];
   const peers = ends.flatMap(({ virtualNetwork, subnet = null }): AclPeer[] => {
     if (virtualNetwork === undefined) return [{ ...ANYBODY, prefix: subnet }];
-    const number = networks.get(virtualNetwork)?.status.networkId;
+    const number = virtualNetwork === FABRIC.name ? FABRIC.network : networks.get(virtualNetwork)?.status.networkId;
     return number === undefined ? [] : [{ ...ANYBODY, network: number }];
   });
   if (peers.length < ends.length) return [];

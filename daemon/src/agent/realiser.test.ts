@@ -55,6 +55,7 @@ function setUp(t: ExecutionContext) {
     plan: { networkMtu: 1450, mac: '0c:c4:7a:59:62:5c' },
     ids: new Ids(join(temporaryFolder(t), 'ids'), { ...ID_RANGES, vif: { first: 3, end: 6 } }),
     reconciler: new Reconciler(new Tables(null, new BridgeTable(64, 16)), (changes) => sent.push(...changes)),
+    fabric: { prefixes: () => [], connect: () => undefined },
     remote: { isElsewhere: () => false, prepare: () => undefined, present: () => undefined },
     hosts: {
       publish: (routes) => {

@@ -19,6 +19,7 @@ import type { GuestConfig } from './punt.js';
 import { RealisedPorts, type RealisedPortsParts } from './realised-ports.js';
 import type { Reconciler } from './reconcile.js';
 import { publishedRoutes } from './published-routes.js';
+import { fabricGuests, type FabricPrefix } from './fabric.js';
 import type { RemoteHosts } from './remote-hosts.js';
 
 /** What the realiser needs of the rest of the daemon. */
@@ -31,6 +32,13 @@ export interface RealiserParts extends RealisedPortsParts {
   /** The other hosts; and what they are told of this one. */
   readonly remote: Pick<RemoteHosts, 'isElsewhere' | 'prepare' | 'present'>;
   readonly hosts: Pick<HostDirectory, 'publish'>;
+  /** The underlay as a network. */
+  readonly fabric: {
+    /** What it consists of now. */
+    prefixes(): readonly FabricPrefix[];
+    /** Lets the host pass packets between these guests, by address, and the underlay. */
+    connect(guests: ReadonlySet<string>): void;
+  };
   readonly ports: RealisedPortsParts['ports'] & {
     /** Removes the devices of all ports but these. */
     removeOthers(known: ReadonlySet<string>): Promise<readonly string[]>;
@@ -269,7 +277,7 @@ export class Realiser {
 
   /** Brings the tables to what the open ports and the networks behind them say. */
   #compile(wanted: ReadonlyMap<string, Wanted>): void {
-    const { ids, plan, reconciler, remote } = this.#parts;
+    const { ids, plan, reconciler, remote, fabric } = this.#parts;
     const present = new Map<string, PresentNetwork & { readonly interfaces: InterfaceObject[] }>();
     this.#guests.clear();
     const open = new Set<InterfaceObject>();
@@ -281,17 +289,19 @@ export class Realiser {
       open.add(vmi);
       this.#guests.set(spec.vifId, guestConfig(network, vmi, plan));
     }
-    const { tables, networks, groups } = compileHost([...present.values()], this.#objects, {
+    const { tables, networks, onFabric, groups } = compileHost([...present.values()], this.#objects, {
       ids,
       host: plan,
       cache: this.#aclCache,
       isOpen: (vmi) => open.has(vmi),
+      fabric: fabric.prefixes(),
       isElsewhere: (network) => remote.isElsewhere(network),
     });
     remote.prepare(networks);
     reconciler.reconcile('networks', tables);
     const numberOf = (name: string): number | undefined => this.#objects.VirtualNetwork.get(name)?.status.networkId;
     remote.present(networks, { network: numberOf, groups });
+    fabric.connect(fabricGuests(onFabric));
     this.#parts.hosts.publish(publishedRoutes(networks));
     for (const [name, { network }] of present) this.#compiled.set(name, network.uuid);
     for (const [name, uuid] of this.#compiled) {

@@ -56,7 +56,7 @@ const RTN_UNICAST = 1;
 /** After a neighbour did not answer it is asked again, ms. */
 const RETRY_MS = 2000;
 /** What ICMP said of a path is forgotten after so long, ms (RFC 1191 section 6.3). */
-export const PATH_MTU_MS = 10 * 60_000;
+const PATH_MTU_MS = 10 * 60_000;
 /** No path is narrower: IPv4 as Linux has it (net.ipv4.route.min_pmtu), IPv6 by RFC 8200 section 5. */
 const LEAST_MTU = { 4: 552, 6: 1280 } as const;
 
