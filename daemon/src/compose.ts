@@ -1,6 +1,5 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { closeFd, lockFile, mapFile, sdNotify } from 'packet-io';
 import type { Logger } from 'pino';
@@ -19,11 +18,10 @@ import { Reconciler } from './agent/reconcile.js';
 import { RemoteHosts } from './agent/remote-hosts.js';
 import { startApi } from './api/server.js';
 import { startUnderlay, type UnderlayParts } from './compose-underlay.js';
-import { type Config, ConfigError, defaultNetworkMtu, mtuBehind } from './config.js';
+import { type Config, ConfigError } from './config.js';
 import { EmbeddedRedis } from './control/embedded-redis.js';
 import type { HostDirectory } from './control/host-route.js';
 import type { RedisSettings } from './control/redis-connection.js';
-import { defaultMac } from './control/names.js';
 import type { DatapathOptions } from './datapath/datapath.js';
 import { RedisHosts } from './control/redis-hosts.js';
 import { RedisStore } from './control/redis-store.js';
@@ -37,6 +35,7 @@ import { PUNT, type PuntCommand } from './tables/punt.js';
 import { NH_ID, VIF_ID } from './tables/records.js';
 import { SessionEvents } from './tables/session-events.js';
 import { snapshot, Tables } from './tables/tables.js';
+import { hostPlan, innerMtu, tunnelPlan } from './compose-host.js';
 import { joinHosts } from './join-hosts.js';
 import { portsOf } from './compose-ports.js';
 import { schedule } from './schedule.js';
@@ -48,7 +47,6 @@ import { WorkerHost } from './worker-host.js';
 
 /** How often what failed is tried again, and the kernel's state is compared with what it should be. */
 const AUDIT = '*/10 * * * * *';
-const DEFAULT_UNDERLAY_MTU = 1500;
 const IDS = {
   vif: { first: VIF_ID.firstVirtual, end: MAX_VIFS },
   vrf: { first: 1, end: MAX_VRFS },
@@ -96,11 +94,9 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   const prober = new Prober(() => performance.now());
   const hosts = await startHosts(config, redis, { version, prober }, log, undo);
   const forwarding = startForwarding(config, redis, { hosts, prober }, log, undo);
-  const { tables, counters, flows, host, ports, underlay, realiser, duties } = forwarding;
+  const { tables, counters, flows, host, ports, underlay, realiser, remote, duties } = forwarding;
   connectProber(prober, forwarding);
-  store.watch((change) => {
-    realiser.onChange(change);
-  });
+  undo.push(joinHosts({ remote, hosts, underlay: underlay.underlay, realiser, store }));
   undo.push(watchNamespaces(realiser));
   undo.push(watchLinks(realiser));
   await startAudits(forwarding, log, undo);
@@ -110,19 +106,8 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
     host: config.host,
     deviceProblem: (device, attach) => deviceProblem(device, attach, kernel, marksOf(config)),
   });
-  const status = new DaemonStatus({
-    config,
-    version,
-    startedAt,
-    store,
-    host,
-    counters,
-    flows,
-    tables,
-    realiser,
-    duties,
-    hosts,
-  });
+  const parts = { config, version, startedAt, store, host, counters, flows, tables, realiser, duties, hosts };
+  const status = new DaemonStatus(parts);
   const { flowsPerInterface } = config.datapath;
   const view = new View({
     tracing: new Tracing({ tables, flows, counters, options: datapathOptions(config), realiser, worker: host }),
@@ -173,6 +158,7 @@ interface Forwarding {
   readonly ports: Ports;
   readonly underlay: UnderlayParts;
   readonly realiser: Realiser;
+  readonly remote: RemoteHosts;
   readonly duties: FlowDuties;
 }
 
@@ -216,11 +202,10 @@ function startForwarding(
   const reconciler = new Reconciler(tables, (changes) => host.change(changes));
   const ports = new Ports({ run: runCommand, kernel, marks: marksOf(config), log });
   const ids = new Ids(join(config.stateDir, 'ids.jsonl'), IDS);
-  const own = { ...config.tunnel, host: config.host, mtu: underlayMtu(config) };
   reconciler.reconcile('host', FIXED);
   const plan = hostPlan(config);
   const underlay = startUnderlay({ ...plan, config, host, reconciler, marks: marksOf(config, ' host'), log });
-  const remote = new RemoteHosts({ ...own, ids, reconciler, underlay: underlay.underlay });
+  const remote = new RemoteHosts({ ...tunnelPlan(config), ids, reconciler, underlay: underlay.underlay });
   const realiser: Realiser = new Realiser({
     host: config.host,
     plan,
@@ -234,7 +219,6 @@ function startForwarding(
     forget: (table, id) => host.change([{ table, op: 'delete', id }]),
     log,
   });
-  undo.push(joinHosts(remote, hosts, underlay.underlay, realiser));
   const duties = new FlowDuties({ config, flows, events, tables, host, realiser, redis, log });
   host.start();
   duties.start();
@@ -242,7 +226,7 @@ function startForwarding(
   undo.push(() => host.stop());
   undo.push(() => underlay.stop());
   undo.push(() => realiser.settled());
-  return { tables, counters, flows, host, ports, underlay, realiser, duties };
+  return { tables, counters, flows, host, ports, underlay, realiser, remote, duties };
 }
 
 /** Makes the state directory and locks it: two daemons must never share one. */
@@ -360,39 +344,6 @@ function keepWatchdog(host: WorkerHost, undo: Undo): void {
   undo.push(() => {
     clearInterval(timer);
   });
-}
-
-/** The underlay interface: the one that was named, or the one that has the tunnel address. */
-function underlay({ tunnel }: Config): { mac: string; mtu: number } | undefined {
-  for (const [name, addresses] of Object.entries(networkInterfaces())) {
-    const own = addresses?.find(({ address }) => address === tunnel.address);
-    if (name !== tunnel.interface && !own) continue;
-    const mac = readFileSync(`/sys/class/net/${name}/address`, 'utf8').trim();
-    if (/^00(:00){5}$/.test(mac)) return undefined;
-    return { mac, mtu: Number(readFileSync(`/sys/class/net/${name}/mtu`, 'utf8')) };
-  }
-  return undefined;
-}
-
-function underlayMtu(config: Config): number {
-  return config.tunnel.mtu ?? underlay(config)?.mtu ?? DEFAULT_UNDERLAY_MTU;
-}
-
-/** The same for what is behind outer headers of IPv6, whose surplus nobody else reckons with. */
-function innerMtu(config: Config): number {
-  return mtuBehind(config.tunnel.address, underlayMtu(config));
-}
-
-function hostPlan(config: Config): { networkMtu: number; mac: string } {
-  return {
-    networkMtu: defaultNetworkMtu(config.tunnel.encapsulations, innerMtu(config)),
-    mac: underlay(config)?.mac ?? macOf(config.host),
-  };
-}
-
-/** A locally administered address for a host whose underlay has no Ethernet address of its own: always the same. */
-function macOf(host: string): string {
-  return defaultMac(createHash('sha1').update(host).digest('hex'));
 }
 
 function datapathOptions(config: Config): DatapathOptions {

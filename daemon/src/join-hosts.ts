@@ -1,18 +1,23 @@
 import type { Realiser } from './agent/realiser.js';
 import type { RemoteHosts } from './agent/remote-hosts.js';
+import { TunnelEndpoints } from './agent/tunnel-endpoints.js';
 import type { Underlay } from './agent/way.js';
 import type { HostDirectory } from './control/host-route.js';
+import type { StateStore } from './control/store.js';
 
 /** By then whoever is there has been heard of, ms. */
 const HOSTS_KNOWN_MS = 60_000;
 
-/** Lets forwarding follow the other hosts, until the returned function is called. */
-export function joinHosts(
-  remote: RemoteHosts,
-  hosts: HostDirectory,
-  underlay: Underlay,
-  realiser: Realiser,
-): () => void {
+interface Parts {
+  readonly remote: RemoteHosts;
+  readonly hosts: HostDirectory;
+  readonly underlay: Underlay;
+  readonly realiser: Realiser;
+  readonly store: Pick<StateStore, 'watch'>;
+}
+
+/** Lets forwarding follow the configuration, the other hosts and the ways to them, until the returned function is called. */
+export function joinHosts({ remote, hosts, underlay, realiser, store }: Parts): () => void {
   remote.onElsewhere(() => {
     realiser.schedule();
   });
@@ -21,6 +26,13 @@ export function joinHosts(
   });
   hosts.watch((changes) => {
     remote.onHosts(changes);
+  });
+  const endpoints = new TunnelEndpoints((changes) => {
+    remote.onHosts(changes);
+  });
+  store.watch((change) => {
+    realiser.onChange(change);
+    endpoints.onChange(change);
   });
   const timer = setTimeout(() => {
     remote.forgetOthers();

@@ -77,6 +77,9 @@ function stepsOf(draft: Draft, books: Books): Step[] {
       object: stored(port, { ...deviceAndMac(port), addresses: addresses.get(port.name) }),
       before: port.before,
     })),
+    ...[...draft.endpoints.values()]
+      .filter((endpoint) => endpoint.isWanted)
+      .map((object) => ({ object: stored(object, {}), before: object.before })),
   ];
 }
 

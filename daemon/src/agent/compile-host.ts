@@ -1,6 +1,5 @@
 import type { PolicyRule } from '../control/network-policy.js';
 import type { AclRecord } from '../tables/records.js';
-import { automaticTarget } from '../control/route-target.js';
 import { type Compiled, compileNetwork, EMPTY, FABRIC, type NetworkPlan } from './compile.js';
 import { type FabricPrefix, fabricRoutes } from './fabric.js';
 import type { Ids } from './ids.js';
@@ -14,6 +13,7 @@ import {
 } from './plan.js';
 import type { AclCache } from './acl-cache.js';
 import { connections, names } from './connections.js';
+import { exportTargets, importTargets } from './exchange.js';
 import { groupAcl, type GroupObject, networkAcl, type PolicyObject } from './policy.js';
 
 /** The configuration forwarding follows, by full name. */
@@ -74,8 +74,11 @@ export function compileHost(
     configuration.NetworkPolicy,
   );
   const plans = present.map(({ network, interfaces }) => {
-    const targets = targetsOf(network, connected.get(network.name) ?? []);
-    const exchange = { isElsewhere: isElsewhere(network.name), ...targets };
+    const exchange = {
+      isElsewhere: isElsewhere(network.name),
+      imports: importTargets(network, connected.get(network.name) ?? []),
+      exports: exportTargets(network),
+    };
     return networkPlan(network, interfaces.filter(isOpen), exchange, { ids, idOf }, host);
   });
   const onFabric = plans.filter(
@@ -97,19 +100,6 @@ export function compileHost(
     vnis: networks.flatMap(({ vnis }) => vnis),
   };
   return { tables, networks: plans, onFabric, groups: groupNumbers(present, configuration, ids) };
-}
-
-/** Whose routes a network takes, and what its own are exported with. */
-function targetsOf(
-  { spec, status }: NetworkObject,
-  connected: readonly NetworkObject[],
-): { readonly imports: readonly string[]; readonly exports: readonly string[] } {
-  const both = [automaticTarget(status.networkId), ...spec.routeTargets];
-  const leaked = connected.map((other) => automaticTarget(other.status.networkId));
-  return {
-    imports: [...new Set([...both, ...spec.importRouteTargets, ...leaked])],
-    exports: [...new Set([...both, ...spec.exportRouteTargets])],
-  };
 }
 
 /** The other networks whose routes a network takes. Those of layer 2 have none, and take none. */

@@ -19,6 +19,7 @@ export interface Draft {
   readonly groups: ReadonlyMap<string, DraftObject<'SecurityGroup'>>;
   readonly networks: ReadonlyMap<string, DraftObject<'VirtualNetwork'>>;
   readonly interfaces: ReadonlyMap<string, DraftObject<'VirtualMachineInterface'>>;
+  readonly endpoints: ReadonlyMap<string, DraftObject<'TunnelEndpoint'>>;
   /** Objects of the documents, in their order. */
   readonly wanted: readonly ObjectRef[];
   /** What would be deleted, users before what they use. */
@@ -60,6 +61,7 @@ export function draftOf(present: Present, request: ChangeRequest, host: string):
     groups: ofKind(objects, 'SecurityGroup'),
     networks: ofKind(objects, 'VirtualNetwork'),
     interfaces: ofKind(objects, 'VirtualMachineInterface'),
+    endpoints: ofKind(objects, 'TunnelEndpoint'),
     wanted,
     gone,
   };
@@ -179,6 +181,11 @@ function referencesOf(object: DraftObject): { readonly ref: ObjectRef; readonly 
           path: `spec.securityGroups[${i}]`,
         })),
       ];
+    case 'TunnelEndpoint':
+      return object.spec.networks.map(({ virtualNetwork }, i) => ({
+        ref: { kind: 'VirtualNetwork', name: virtualNetwork },
+        path: `spec.networks[${i}].virtualNetwork`,
+      }));
   }
 }
 

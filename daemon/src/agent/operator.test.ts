@@ -154,6 +154,29 @@ test('prune deletes what is not in the file, users before what they use', async 
   t.deepEqual([...(await store.reservations(NETWORK_IDS))], [['2', `${SCOPE}:red`]]);
 });
 
+test('a tunnel endpoint needs its networks, which stay as long, and an address nobody else has', async (t) => {
+  const { apply, refusal, operator } = setUp();
+  const endpoint = (name: string, address: string) => ({
+    apiVersion: 'vrouter/v1',
+    kind: 'TunnelEndpoint',
+    metadata: { name },
+    spec: { address, encapsulations: ['VXLAN'], networks: [{ virtualNetwork: 'blue' }] },
+  });
+  t.is(
+    await refusal(endpoint('vtep', '192.0.2.1')),
+    'TunnelEndpoint/vtep: spec.networks[0].virtualNetwork: VirtualNetwork/blue does not exist; apply it first, or in the same file',
+  );
+  await apply(network('blue'), endpoint('vtep', '192.0.2.1'));
+  await t.throwsAsync(operator.remove([network('blue')]), {
+    message: 'VirtualNetwork/blue is still used by TunnelEndpoint/vtep; delete what uses it first',
+  });
+  t.is(
+    await refusal(endpoint('other', '192.0.2.1')),
+    'TunnelEndpoint/other: spec.address: "192.0.2.1" is already that of TunnelEndpoint/vtep; use another',
+  );
+  await operator.remove([network('blue'), endpoint('vtep', '192.0.2.1')]);
+});
+
 test('a network in use is not deleted, and its users are named', async (t) => {
   const { apply, operator } = setUp();
   await apply(network('blue'), ...[1, 2, 3, 4, 5, 6, 7].map((n) => port(`vm${n}`)));

@@ -102,6 +102,7 @@ export class Realiser {
 
   /** Takes note of a change of configuration. */
   onChange(change: ConfigChange): void {
+    if (change.kind === 'TunnelEndpoint') return;
     const objects = this.#objects[change.kind] as Map<string, StoredObject>;
     if (change.op === 'set') objects.set(change.name, change.object);
     else objects.delete(change.name);

@@ -20,7 +20,7 @@ interface Claim<T> {
 
 /**
  * Refuses what two objects cannot both have: a UUID, a MAC address within a network, a device or an interface of a namespace
- * within a host. `decided` says which device and MAC an interface has. The blame is on the object of the documents.
+ * within a host, the address of a tunnel endpoint. `decided` says which device and MAC an interface has. The blame is on the object of the documents.
  */
 export function checkUniqueness(draft: Draft, decided: (port: Interface) => Decided): void {
   const ports = [...draft.interfaces.values()];
@@ -28,9 +28,10 @@ export function checkUniqueness(draft: Draft, decided: (port: Interface) => Deci
     if (!port.isWanted || decided(port).mac !== GATEWAY_MAC) continue;
     throw RefusedError.field('invalid', subject(port), 'spec.mac', `"${GATEWAY_MAC}" is the gateway's; use another`);
   }
-  for (const kind of [draft.policies, draft.groups, draft.networks, draft.interfaces]) {
+  for (const kind of [draft.policies, draft.groups, draft.networks, draft.interfaces, draft.endpoints]) {
     refuseShared<DraftObject>([...kind.values()], UUID);
   }
+  refuseShared([...draft.endpoints.values()], TUNNEL_ADDRESS);
   for (const claim of interfaceClaims(decided)) refuseShared(ports, claim);
 }
 
@@ -38,6 +39,14 @@ const UUID: Claim<DraftObject> = {
   key: ({ uuid }) => uuid,
   path: 'metadata.uuid',
   shown: ({ uuid }) => `"${uuid}"`,
+  where: () => '',
+};
+
+/** Packets are told apart by the address they come from. */
+const TUNNEL_ADDRESS: Claim<DraftObject<'TunnelEndpoint'>> = {
+  key: ({ spec }) => spec.address,
+  path: 'spec.address',
+  shown: ({ spec }) => `"${spec.address}"`,
   where: () => '',
 };
 

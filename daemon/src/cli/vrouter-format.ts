@@ -61,6 +61,14 @@ const COLUMNS: { readonly [K in Kind]: readonly Column<K>[] } = {
     ['ADDRESSES', ({ status }) => status.addresses.join(',')],
     ['STATE', ({ status: { state, reason } }) => (reason ? `${state ?? ''} (${reason})` : state)],
   ],
+  TunnelEndpoint: [
+    ['ADDRESS', ({ spec }) => spec.address],
+    ['ENCAPSULATIONS', ({ spec }) => spec.encapsulations.join(',')],
+    [
+      'NETWORKS',
+      ({ spec }) => spec.networks.map(({ virtualNetwork }) => short('VirtualNetwork', virtualNetwork)).join(','),
+    ],
+  ],
 };
 
 /** A full name as short as it can be. */

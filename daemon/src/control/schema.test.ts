@@ -135,11 +135,11 @@ test('every refusal is one line with object, path, value and what to write', (t)
     [[], 'document 1: is not a resource; write apiVersion, kind, metadata and spec'],
     [
       {},
-      'document 1: kind: is missing; use one of NetworkPolicy, SecurityGroup, VirtualNetwork, VirtualMachineInterface',
+      'document 1: kind: is missing; use one of NetworkPolicy, SecurityGroup, VirtualNetwork, VirtualMachineInterface, TunnelEndpoint',
     ],
     [
       { kind: 'Network' },
-      'document 1: kind: "Network" is not a kind; use one of NetworkPolicy, SecurityGroup, VirtualNetwork, VirtualMachineInterface',
+      'document 1: kind: "Network" is not a kind; use one of NetworkPolicy, SecurityGroup, VirtualNetwork, VirtualMachineInterface, TunnelEndpoint',
     ],
     [{ kind: 'VirtualNetwork', metadata: 5 }, 'document 1 (VirtualNetwork): apiVersion: is missing'],
     [

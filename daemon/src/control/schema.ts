@@ -11,6 +11,7 @@ import {
   type VirtualMachineInterfaceSpec,
   type VirtualMachineInterfaceStatus,
 } from './virtual-machine-interface.js';
+import { tunnelEndpointSpec, type TunnelEndpointSpec } from './tunnel-endpoint.js';
 import { virtualNetworkSpec, type VirtualNetworkSpec, type VirtualNetworkStatus } from './virtual-network.js';
 
 /**
@@ -82,6 +83,16 @@ export const VALIDATORS = {
       securityGroups: resolveAll(given.spec.securityGroups, given.metadata),
     },
   })),
+  TunnelEndpoint: document('TunnelEndpoint', tunnelEndpointSpec).transform((given) => ({
+    ...given,
+    spec: {
+      ...given.spec,
+      networks: given.spec.networks.map((network) => ({
+        ...network,
+        virtualNetwork: resolve(network.virtualNetwork, given.metadata),
+      })),
+    },
+  })),
 } as const;
 
 export type Kind = keyof typeof VALIDATORS;
@@ -93,6 +104,7 @@ export interface SpecOf {
   readonly SecurityGroup: SecurityGroupSpec;
   readonly VirtualNetwork: VirtualNetworkSpec;
   readonly VirtualMachineInterface: VirtualMachineInterfaceSpec;
+  readonly TunnelEndpoint: TunnelEndpointSpec;
 }
 
 export type Metadata = z.output<typeof metadata>;
@@ -111,6 +123,7 @@ export interface StatusOf {
   readonly SecurityGroup: Readonly<Record<string, never>>;
   readonly VirtualNetwork: VirtualNetworkStatus;
   readonly VirtualMachineInterface: VirtualMachineInterfaceStatus;
+  readonly TunnelEndpoint: Readonly<Record<string, never>>;
 }
 
 /** An object by kind and full name. */
@@ -203,6 +216,7 @@ const DEFAULTS: { readonly [K in Kind]: Partial<SpecOf[K]> } = {
   SecurityGroup: {},
   VirtualNetwork: virtualNetworkSpec.parse({}),
   VirtualMachineInterface: { securityGroups: [], packetMode: false, fatFlows: [] },
+  TunnelEndpoint: {},
 };
 
 /** A stored spec with the fields that were not there yet when it was stored. */

@@ -2,6 +2,7 @@ import type { GroupObject, PolicyObject } from '../agent/policy.js';
 import type { InterfaceObject, NetworkObject } from '../agent/plan.js';
 import { fullName } from '../control/names.js';
 import { parseDocument } from '../control/schema.js';
+import type { StoredObject } from '../control/store.js';
 
 /** Objects as the store has them, made of the specs users write. */
 function stored(kind: string, name: string, spec: unknown, status: unknown): unknown {
@@ -31,3 +32,6 @@ export const groupObject = (name: string, spec: object = {}): GroupObject =>
 /** Objects by full name. */
 export const byName = <T extends { readonly name: string }>(...objects: readonly T[]): Map<string, T> =>
   new Map(objects.map((object) => [object.name, object]));
+
+export const endpointObject = (name: string, spec: object): StoredObject<'TunnelEndpoint'> =>
+  stored('TunnelEndpoint', name, spec, {}) as StoredObject<'TunnelEndpoint'>;
