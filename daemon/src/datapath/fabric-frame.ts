@@ -1,6 +1,6 @@
 import { VRF_STAT } from '../tables/counters.js';
 import type { Nexthop } from '../tables/nexthop.js';
-import { NH_TYPE, ROUTE_FLAG, VIF_FLAG, VIF_ID } from '../tables/records.js';
+import { NH_TYPE, ROUTE_FLAG, VIF_ID } from '../tables/records.js';
 import type { Route, Vrf } from '../tables/vrf.js';
 import * as arp from '../wire/arp.js';
 import { copy, equal } from '../wire/bytes.js';
@@ -36,26 +36,8 @@ export function fabricFrame(dp: Datapath, vrf: Vrf, tree: Nexthop | null): void 
     else flood(dp, vrf.fabric);
     return;
   }
-  if (tables.bridge.find(vrf.record.id, b, p.at + ethernet.DST) >= 0) return bridgeInput(dp, vrf.fabric);
-  if (tree) return toNexthop(dp, tree);
-  if (!floodsUnknown(dp, vrf)) return dp.drop('l2NoRoute');
-  dp.vrfStat(VRF_STAT.unknownUnicastFloods);
-  flood(dp, vrf.fabric);
-}
-
-/**
- * Whether frames to nobody anybody knows are flooded in the network: its interfaces say so. In a VXLAN those that were flooded look
- * like others.
- */
-function floodsUnknown({ tables }: Datapath, vrf: Vrf): boolean {
-  const slot = tables.bridge.find(vrf.record.id, ethernet.BROADCAST, 0);
-  let nexthop = slot < 0 ? undefined : tables.nexthops.get(tables.bridge.nexthop(slot));
-  // Down the tree to its first interface: the part for this host comes first.
-  for (let depth = 0; depth < 2 && nexthop?.type === NH_TYPE.composite; depth++) {
-    nexthop = nexthop.members.length === 0 ? undefined : tables.nexthops.get(nexthop.members[0]);
-  }
-  const vif = nexthop === undefined ? undefined : tables.vifs.get(nexthop.oif);
-  return vif !== undefined && (vif.flags & VIF_FLAG.unknownUnicastFlood) !== 0;
+  if (tree && tables.bridge.find(vrf.record.id, b, p.at + ethernet.DST) < 0) return toNexthop(dp, tree);
+  bridgeInput(dp, vrf.fabric);
 }
 
 /** What becomes of a question for an address. */

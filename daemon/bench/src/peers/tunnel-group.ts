@@ -2,7 +2,7 @@ import { Cluster } from '../../../../integration/dist/lab/cluster.js';
 import type { Lab } from '../../../../integration/dist/lab/lab.js';
 import { network } from '../../../../integration/dist/lab/topology.js';
 import { underlay } from '../../../../integration/dist/lab/underlay.js';
-import { ENCAPSULATIONS, type Encapsulation } from '../../../src/wire/encapsulation.js';
+import { ENCAPSULATIONS, type Encapsulation } from '../../../dist/wire/encapsulation.js';
 import type { Path } from './contender.js';
 import type { FlowDurations, FlowGroup, FlowRow, FlowValues } from './flow-groups.js';
 import { ADDRESS, NETWORK, NamespaceGuest, addressedGuests, guestNamespaces, settled } from './guest.js';
