@@ -134,6 +134,15 @@ test('a host without lease is withdrawn where it does not answer through the tun
   ]);
   await t.throwsAsync(answering.directory.hosts('z'), { code: 'notFound', message: /^host z does not exist; / });
 
+  // Who comes meanwhile asks before it sends anything there.
+  const [deaf, late] = await Promise.all([
+    startedHost(t, { url: server.url }, 'd'),
+    startedHost(t, { url: server.url }, 'e', (host) => (host === 'a' ? 2 : null)),
+  ]);
+  await until(t, () => late.known.get('a')?.size === 1, 10_000);
+  t.is(deaf.known.get('a')?.size, 0);
+  await until(t, () => deaf.news.includes('gone a'), 15_000);
+
   const again = await startedHost(t, { url: server.url }, 'a');
   again.directory.publish(routes(inet(1)));
   await until(t, () => silent.known.get('a')?.size === 1, 2_000);

@@ -99,6 +99,7 @@ const step = fc.oneof(
   fc.record({ op: fc.constant('failOver' as const), random: fc.double({ min: 0, max: 0.999, noNaN: true }) }),
   fc.record({ op: fc.constant('withdraw' as const) }),
   fc.record({ op: fc.constant('tell' as const) }),
+  fc.record({ op: fc.constant('announce' as const) }),
 );
 
 test('whatever happens to the log, the reader ends with what the host has, and tells each difference once', (t) => {
@@ -126,6 +127,7 @@ test('whatever happens to the log, the reader ends with what the host has, and t
         else if (one.op === 'trim') writer.trim(one.keep);
         else if (one.op === 'save') writer.save();
         else if (one.op === 'withdraw') copy.withdraw(changes);
+        else if (one.op === 'announce') copy.announce(changes);
         else copy.tell(changes);
         known = hear(known, changes);
       }
@@ -186,4 +188,19 @@ test('a host that has not said who it is cannot be told of, and under another na
   copy.tell(changes);
   t.deepEqual(changes, []);
   t.false(copy.told);
+});
+
+test('a host that is announced is known without its routes, until it is told of or withdrawn', (t) => {
+  const copy = new HostCopy('h', new Shared());
+  const changes: HostChange[] = [];
+  copy.replace('1-1', { [HOST_FIELD]: JSON.stringify(LEASE), 'flood n1': JSON.stringify(flood(1, 16)) }, changes);
+  copy.announce(changes);
+  copy.announce(changes);
+  copy.withdraw(changes);
+  copy.announce(changes);
+  copy.tell(changes);
+  t.deepEqual(
+    changes.map(({ op }) => op),
+    ['host', 'gone', 'host', 'host', 'set'],
+  );
 });

@@ -19,6 +19,8 @@ export class HostCopy {
   /** The store has lost what we read: what we have stays until the host has published everything again. */
   #held = false;
   #told = false;
+  /** Whether those who watch know that the host exists, and nothing of its routes. */
+  #announced = false;
   /** Values of it that are no routes. */
   #invalid = 0;
 
@@ -83,24 +85,34 @@ export class HostCopy {
     this.#held = true;
   }
 
+  /** Tells that the host exists, not what it has: enough to ask it whether it lives. */
+  announce(changes: HostChange[]): void {
+    if (this.#told || this.#announced || this.#lease === null) return;
+    this.#announced = true;
+    changes.push({ op: 'host', host: this.#lease });
+  }
+
   /** From now on those who watch hear of it; of all it has, to begin with. Nothing happens while it has not said who it is. */
   tell(changes: HostChange[]): void {
     if (this.#told || this.#lease === null) return;
     this.#told = true;
+    this.#announced = false;
     this.describe(changes);
   }
 
   /** The changes by which somebody learns all of it. */
   describe(changes: HostChange[]): void {
-    if (!this.#told || this.#lease === null) return;
+    if (!(this.#told || this.#announced) || this.#lease === null) return;
     changes.push({ op: 'host', host: this.#lease });
+    if (!this.#told) return;
     for (const route of this.#routes.values()) changes.push({ op: 'set', host: this.name, route });
   }
 
   /** From now on it does not exist for those who watch. What it has is kept for when it returns. */
   withdraw(changes: HostChange[]): void {
-    if (!this.#told) return;
+    if (!this.#told && !this.#announced) return;
     this.#told = false;
+    this.#announced = false;
     changes.push({ op: 'gone', host: this.name });
   }
 
@@ -129,6 +141,6 @@ export class HostCopy {
     }
     if (this.#lease !== null && sameLease(this.#lease, lease)) return;
     this.#lease = lease;
-    if (this.#told) changes.push({ op: 'host', host: lease });
+    if (this.#told || this.#announced) changes.push({ op: 'host', host: lease });
   }
 }

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { HostCopy } from './host-copy.js';
 import { HostLife } from './host-life.js';
@@ -121,7 +121,11 @@ export class HostFollower {
       const left = await inOneStep(pipeline);
       const now = this.#options.now();
       for (const [i, { life }] of some.entries()) life.lease(left[i] as number, now, trustFrom);
-      this.tell(some);
+      await inPieces(some, HOSTS_AT_ONCE, async (few) => {
+        this.tell(few);
+        // Those who watch have much to do with each, and others want their turn.
+        await setImmediate();
+      });
     });
   }
 
@@ -130,6 +134,7 @@ export class HostFollower {
     const changes: HostChange[] = [];
     for (const { copy, life } of hosts) {
       if (life.isUsable(copy.told)) copy.tell(changes);
+      else if (life.state === 'leaseExpired') copy.announce(changes);
       else copy.withdraw(changes);
     }
     this.#changed(changes);
