@@ -40,8 +40,8 @@ export interface DatapathOptions {
 
 /**
  * The state of one worker's datapath, and its batch. The stages are the other files of this folder in the order a frame meets
- * them: vif-input, parse, arp or nd, trap, flow, bridge, route, nexthop, vif-output. Each takes the datapath with the frame in hand in
- * `p`, does one thing, and names the next.
+ * them: vif-input, parse, arp or nd, trap, flow, bridge, route, nexthop, vif-output or tunnel-output. Each takes the datapath with
+ * the frame in hand in `p`, does one thing, and names the next.
  */
 export class Datapath {
   readonly p = new Packet();
