@@ -1,4 +1,6 @@
 import type { FrameIo } from '../io/device.js';
+import { Vif } from '../tables/vif.js';
+import { fabricOf } from '../tables/vrf.js';
 import type { Datapath } from './datapath.js';
 import { Run, Segment } from './fabric-segment.js';
 
@@ -9,6 +11,8 @@ const BUFFER = (LEAD + LONGEST + 15) & ~15;
 /** Part of the scratch area that buffers may take, and how many there are at most. */
 const SHARE = 4;
 const MOST = 32;
+
+const ANSWERS = fabricOf({ id: 0, name: '', network: 0, acl: -1, rpf: false, floodUnknownUnicast: false });
 
 /** What is known of a frame from the underlay whose outer headers were read: who sent it, and where it lies. */
 export class Outer {
@@ -38,6 +42,8 @@ export class FabricState {
   /** Of the frame in hand, and of the first of the run that waits. */
   readonly outer = new Outer();
   readonly runOuter = new Outer();
+  /** Whom answers to the agent come from: their share of what it takes is not that of errors, which anybody can send. */
+  readonly answers = new Vif(ANSWERS);
   readonly segment = new Segment();
   readonly run = new Run();
   /** First byte of the buffers runs are put together in, and bytes they take: the end of the scratch area. */

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { ip6Of, ipOf, type OtherHost, routedLabelOf, TestNetwork, VNI } from '../testing/network.js';
+import { eth } from '../testing/packet-builder.js';
 import { PUNT } from '../tables/punt.js';
 import { parseAddress } from '../wire/addr.js';
 import * as keepalive from '../wire/keepalive.js';
@@ -80,4 +81,21 @@ test('a message cut short is not answered', (t) => {
   frame[50] ^= 1;
   t.is(net.receive(0, frame).length, 0);
   t.is(net.drops('invalidPacket'), 1);
+});
+
+test('answers reach the agent while somebody floods it with errors', (t) => {
+  const net = new TestNetwork({ hosts: HOSTS, agentBurst: 10 });
+  const error = eth({ src: '0c:00:00:00:00:02', dst: '0c:00:00:00:00:01' })
+    .ipv4({ src: '192.168.200.1', dst: '192.168.200.11' })
+    .icmp({ type: 3, code: 4 })
+    .payload(new Uint8Array(28))
+    .bytes();
+  for (let i = 0; i < 20; i++) net.receive(0, error);
+  t.is(net.punted().length, 10);
+  const there = new TestNetwork({ hosts: turned(HOSTS) });
+  const asked = { ...ASK, source: ASK.destination, destination: ASK.source };
+  const [{ frame }] = there.receive(0, keepalive.request(asked));
+  net.receive(0, frame);
+  t.is(net.punted()[0].command, PUNT.routerAlert);
+  t.is(net.imbalance(), 0);
 });

@@ -47,7 +47,7 @@ export function keepaliveInput(dp: Datapath, at: number, end: number): void {
   const vif = dp.tables.vifs.get(p.vif);
   const outerAt = p.l3At + (p.etherType === ethernet.TYPE_IPV4 ? ipv4.headerLen(b, p.l3At) : ipv6.LEN);
   if (!vif || outerAt + udp.LEN + mpls.LEN !== at || !keepalive.fits(b, at, end)) return dp.drop('invalidPacket');
-  if (keepalive.isAnswer(b, at)) return toAgent(dp, vif, PUNT.routerAlert);
+  if (keepalive.isAnswer(b, at)) return toAgent(dp, dp.fabric.answers, PUNT.routerAlert);
   if (!keepalive.isRequest(b, at)) return dp.drop('invalidPacket');
   if (!dp.keepalives.take(dp.now)) return dp.drop('ifRxDiscard');
   keepalive.turnIntoAnswer(b, at, probe(dp, at));

@@ -98,8 +98,8 @@ class RoutingTable {
   }
 }
 
-/** Without flows and rules of its own: whom it sends to is asked. */
-const fabricOf = ({ id: vrf, floodUnknownUnicast }: VrfRecord): VifRecord => ({
+/** The underlay's interface as one of a network: without flows and rules of its own, as whom it sends to is asked. */
+export const fabricOf = ({ id: vrf, floodUnknownUnicast }: VrfRecord): VifRecord => ({
   id: VIF_ID.physical,
   type: VIF_TYPE.physical,
   name: '',

@@ -4,9 +4,9 @@
  */
 
 export const NOT_CAPABLE = 0;
-export const CAPABLE_1 = 1;
-export const CAPABLE_0 = 2;
-export const CONGESTED = 3;
+const CAPABLE_1 = 1;
+const CAPABLE_0 = 2;
+const CONGESTED = 3;
 
 /** ECN of a traffic class or TOS. */
 export const ecn = (trafficClass: number): number => trafficClass & 3;

@@ -16,8 +16,8 @@
  *
  * To ask: `request(...)` makes the frame; send it out of vif 0 (`WorkerHost.send(VIF_ID.physical, frame)`). The answer arrives with
  * the other frames for the agent: vif 0, command `PUNT.routerAlert`; `read(frame)` says what is in it. The nonce names the request, and
- * is to be a random one, so that nobody can answer what they have not seen. With `type: ALIVE` this asks for a sign of life only; with
- * `type: PROBE` also whether packets with a label or VNI are taken there, and lead to an address.
+ * is to be a random one, so that nobody can answer what they have not seen. Without `probe` this asks for a sign of life only, with
+ * it also whether packets with a label or VNI are taken there, and lead to an address.
  */
 import { get16, get32, put16, put32 } from './bytes.js';
 import * as ethernet from './ethernet.js';
@@ -47,13 +47,13 @@ const ADDRESS = 24;
 const NONCE_LEN = 8;
 
 /** What is asked; the answer has a type one higher. */
-export const ALIVE = 1;
+const ALIVE = 1;
 const ALIVE_ANSWER = 2;
 export const PROBE = 3;
 const PROBE_ANSWER = 4;
 
 /** What the number in a probe is. */
-export const KIND_LABEL = 1;
+const KIND_LABEL = 1;
 export const KIND_VNI = 2;
 
 /** What a probe finds. */
