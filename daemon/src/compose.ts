@@ -106,8 +106,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
     host: config.host,
     deviceProblem: (device, attach) => deviceProblem(device, attach, kernel, marksOf(config)),
   });
-  const parts = { config, version, startedAt, store, host, counters, flows, tables, realiser, duties, hosts };
-  const status = new DaemonStatus(parts);
+  const status = new DaemonStatus({ ...forwarding, config, version, startedAt, store, hosts });
   const { flowsPerInterface } = config.datapath;
   const view = new View({
     tracing: new Tracing({ tables, flows, counters, options: datapathOptions(config), realiser, worker: host }),

@@ -25,6 +25,10 @@ async function probe(address: string, answer: ProbeAnswer = { outcome: 'reachabl
     ...{ table: 'route', op: 'set' },
     record: { ...record, prefix: '5.5.5.30', flags: ROUTE_FLAG.proxy, network: 10, groups: [] },
   });
+  tables.apply({
+    ...{ table: 'route', op: 'set' },
+    record: { ...record, prefix: '5.5.5.31', nexthop: 1, flags: ROUTE_FLAG.proxy, network: 10, groups: [] },
+  });
   const asked: unknown[] = [];
   const request: ProbeRequest = { network: 'test', address, timeoutMs: 20 };
   const dump = await probeOverlay(request, {
@@ -83,6 +87,7 @@ test('where no tunnel leads nobody is asked', async (t) => {
     ['5.5.5.99', 'noRoute', null],
     ['8.8.8.8', 'noRoute', null],
     ['5.5.5.30', 'noLabel', null],
+    ['5.5.5.31', 'noLabel', null],
   ] as const) {
     // prettier-ignore
     const { dump, asked } = await probe(address);

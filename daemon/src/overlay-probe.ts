@@ -3,9 +3,9 @@ import type { ProbeDump, ProbeRequest } from './control/dumps.js';
 import { DEFAULT_SCOPE, fullName, shortName, splitName } from './control/names.js';
 import { RefusedError } from './control/refused.js';
 import type { Nexthop } from './tables/nexthop.js';
-import { NH_TYPE } from './tables/records.js';
+import { NH_TYPE, ROUTE_FLAG } from './tables/records.js';
 import type { Tables } from './tables/tables.js';
-import type { Vrf } from './tables/vrf.js';
+import type { Route, Vrf } from './tables/vrf.js';
 import { family, formatAddress, parseAddress } from './wire/addr.js';
 
 /** Longest an answer is waited for, ms. */
@@ -31,7 +31,15 @@ export async function probeOverlay(
     nexthop: route.nexthop,
   };
   const tunnel = nexthop?.record.tunnel;
-  if (!tunnel) return { ...common, ...here(nexthop), host: null, hostAddress: null, encapsulation: null, label: null };
+  if (!tunnel)
+    return {
+      ...common,
+      ...here(nexthop, route, bytes.length),
+      host: null,
+      hostAddress: null,
+      encapsulation: null,
+      label: null,
+    };
   const { destination, encapsulation, peer } = tunnel;
   const there = {
     host: tables.peers.get(peer)?.name ?? null,
@@ -56,8 +64,15 @@ function vrfOf(network: string, { vrfs }: Tables): Vrf {
   );
 }
 
-/** What a nexthop that leads to no other host does. */
-function here(nexthop: Nexthop | undefined): Pick<ProbeDump, 'outcome' | 'vif' | 'ms'> {
+/** What a route that leads to no other host does. */
+function here(
+  nexthop: Nexthop | undefined,
+  { record, flags }: Route,
+  addressLen: number,
+): Pick<ProbeDump, 'outcome' | 'vif' | 'ms'> {
+  // The address is somebody's, and yet nothing can be sent to them.
+  const isKnown = record.length === 8 * addressLen && (flags & ROUTE_FLAG.proxy) !== 0;
+  if (nexthop?.type === NH_TYPE.discard && isKnown) return { outcome: 'noLabel', vif: null, ms: null };
   switch (nexthop?.type) {
     case NH_TYPE.encap:
       return { outcome: 'local', vif: nexthop.oif, ms: null };

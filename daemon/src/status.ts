@@ -1,5 +1,7 @@
 import { ineffective } from './agent/ineffective.js';
 import type { Realiser } from './agent/realiser.js';
+import type { RemoteHosts } from './agent/remote-hosts.js';
+import type { UnderlayParts } from './compose-underlay.js';
 import type { Config } from './config.js';
 import type { FlowUseDump, StatusDump, WaitDump } from './control/dumps.js';
 import type { RedisHosts } from './control/redis-hosts.js';
@@ -9,6 +11,7 @@ import type { FlowDuties } from './flow-duties.js';
 import { type Counters, VIF } from './tables/counters.js';
 import { FLOW_HEADER, type FlowTable } from './tables/flow.js';
 import type { Tables } from './tables/tables.js';
+import { tunnelWarnings } from './tunnel-warnings.js';
 import type { WorkerHost } from './worker-host.js';
 
 export interface StatusParts {
@@ -24,6 +27,8 @@ export interface StatusParts {
   readonly realiser: Realiser;
   readonly duties: Pick<FlowDuties, 'records'>;
   readonly hosts: Pick<RedisHosts, 'troubles'>;
+  readonly remote: Pick<RemoteHosts, 'ends'>;
+  readonly underlay: Pick<UnderlayParts, 'underlay'>;
 }
 
 /** Part of the flow table from which on there is a warning. */
@@ -108,7 +113,13 @@ export class DaemonStatus {
     if (!store.connected)
       warnings.push('the shared store is not reachable; configuration cannot change until it is back');
     if (!host.alive) warnings.push('the datapath worker does not run; no frame is forwarded until it is back');
-    return [...warnings, ...this.#parts.hosts.troubles(), ...this.#flowWarnings()];
+    return [...warnings, ...this.#parts.hosts.troubles(), ...this.#tunnelWarnings(), ...this.#flowWarnings()];
+  }
+
+  #tunnelWarnings(): string[] {
+    const { tables, remote, config, underlay } = this.#parts;
+    const { address } = config.tunnel;
+    return tunnelWarnings({ tables, address, hasUnderlay: underlay.underlay.link !== null, ends: remote.ends() });
   }
 
   #flowWarnings(): string[] {

@@ -31,7 +31,7 @@ export function diagnose(probe: ProbeDump, underlay: Underlay): Diagnosis {
         `no route to ${address} in ${network}: no host has published it, or no policy connects its network; see vrouter get hosts`,
       );
     case 'noLabel':
-      return here(`no encapsulation is shared with ${host}; compare tunnel.encapsulations of both`);
+      return here(`no encapsulation is shared with the host of ${address}; see ENCAPSULATIONS in vrouter get hosts`);
     case 'noWay':
       return between(`no route to ${host} through the underlay interface; see ip route get, and vif --get 0`);
     case 'unresolved':

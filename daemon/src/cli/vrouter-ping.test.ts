@@ -119,7 +119,7 @@ const BROKEN: readonly (readonly [string, Partial<ProbeDump>, Answering, RegExp]
     'nothing in common with the host',
     { outcome: 'noLabel', label: null },
     () => ({}),
-    /^here: no encapsulation is shared with host-b/,
+    /^here: no encapsulation is shared with the host of 10\.0\.0\.6/,
   ],
   ['no way through the underlay', { outcome: 'noWay' }, () => ({}), /^underlay: no route to host-b/],
   [
