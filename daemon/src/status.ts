@@ -11,7 +11,7 @@ import type { FlowDuties } from './flow-duties.js';
 import { type Counters, VIF } from './tables/counters.js';
 import { FLOW_HEADER, type FlowTable } from './tables/flow.js';
 import type { Tables } from './tables/tables.js';
-import { tunnelWarnings } from './tunnel-warnings.js';
+import { tunnelUse, tunnelWarnings } from './tunnel-warnings.js';
 import type { WorkerHost } from './worker-host.js';
 
 export interface StatusParts {
@@ -43,7 +43,7 @@ export class DaemonStatus {
   }
 
   dump(): StatusDump {
-    const { config, version, startedAt, store, host, counters, flows, realiser, duties } = this.#parts;
+    const { config, version, startedAt, store, host, counters, flows, tables, realiser, duties } = this.#parts;
     const states = store.list('VirtualMachineInterface').map(({ name }) => realiser.stateOf(name));
     return {
       host: config.host,
@@ -62,6 +62,7 @@ export class DaemonStatus {
         books: counters.books(),
       },
       flows: flowUse(flows),
+      tunnels: tunnelUse(tables),
       sessionRecords: duties.records,
       networks: store.list('VirtualNetwork').length,
       interfaces: { total: states.length, active: states.filter((state) => state?.state === 'active').length },

@@ -1,7 +1,8 @@
 import test from 'ava';
 import { NH_FLAG, NH_TYPE, type NexthopRecord } from './tables/records.js';
 import { NexthopTable } from './tables/nexthop.js';
-import { tunnelWarnings } from './tunnel-warnings.js';
+import { TestNetwork } from './testing/network.js';
+import { tunnelUse, tunnelWarnings } from './tunnel-warnings.js';
 import type { Encapsulation } from './wire/encapsulation.js';
 
 const end = (n: number, encapsulation: Encapsulation | null = 'MPLSoUDP') => ({
@@ -45,4 +46,17 @@ test('without an underlay interface that is what is said, and not that each way 
   t.deepEqual(warnings([end(2)], { rewrite: '', hasUnderlay: false }), [
     'no interface has 192.168.0.1: nothing gets to other hosts; bring it up, or correct tunnel.address or tunnel.interface',
   ]);
+});
+
+test('tunnels, and the numbers packets are taken with, are counted', (t) => {
+  const { tables } = new TestNetwork({
+    hosts: [
+      { peer: 1, encapsulation: 'MPLSoUDP', isResolved: false },
+      { peer: 2, encapsulation: 'VXLAN' },
+    ],
+  });
+  const labels = [...tables.labels.entries()].length;
+  t.deepEqual(tunnelUse(tables), { peers: 2, tunnels: 2, unresolved: 1, labels, vnis: 1 });
+  tables.apply({ table: 'label', op: 'set', record: { label: 9999, nexthop: 23 } });
+  t.is(tunnelUse(tables).labels, labels + 1);
 });

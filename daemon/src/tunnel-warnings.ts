@@ -1,4 +1,5 @@
 import type { RemoteEnd } from './agent/remote-tunnels.js';
+import type { TunnelUseDump } from './control/dumps.js';
 import { NH_TYPE } from './tables/records.js';
 import type { Tables } from './tables/tables.js';
 
@@ -39,6 +40,19 @@ function unresolved({ nexthops }: Pick<Tables, 'nexthops'>, hosts: readonly Pick
   for (const { type, record } of nexthops.entries())
     if (type === NH_TYPE.tunnel && record.tunnel && record.rewrite === '') addresses.add(record.tunnel.destination);
   return hosts.filter(({ lease }) => addresses.has(lease.tunnelAddress)).map(({ lease }) => lease.name);
+}
+
+/** How many tunnels, labels and identifiers there are. */
+export function tunnelUse({ peers, nexthops, labels, vnis }: Tables): TunnelUseDump {
+  const count = (entries: Iterable<unknown>): number => [...entries].length;
+  const tunnels = [...nexthops.entries()].filter(({ type }) => type === NH_TYPE.tunnel);
+  return {
+    peers: count(peers.entries()),
+    tunnels: tunnels.length,
+    unresolved: tunnels.filter(({ record }) => record.rewrite === '').length,
+    labels: count(labels.entries()),
+    vnis: count(vnis.entries()),
+  };
 }
 
 function listed(names: readonly string[]): string {

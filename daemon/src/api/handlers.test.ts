@@ -300,6 +300,12 @@ test('a server for scrapes answers nothing else', async (t) => {
   t.is((await app.inject('/v1/vif')).statusCode, 404);
 });
 
+test('metrics show tunnels and the numbers packets are taken with', async (t) => {
+  const text = (await get('/metrics')).body;
+  const wanted = { peers: 2, tunnels: 3, tunnels_unresolved: 1, labels: 14, vnis: 2 };
+  for (const [name, value] of Object.entries(wanted)) t.true(text.includes(`\nvrouter_${name} ${value}\n`), name);
+});
+
 test('the hosts of the cluster are listed, shown one by one, and measured', async (t) => {
   const lines = (await get('/v1/hosts')).body.trim().split('\n');
   t.deepEqual(

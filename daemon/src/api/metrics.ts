@@ -53,6 +53,7 @@ export class Metrics {
     this.#countDrops();
     this.#watchDatapath();
     this.#watchFlows();
+    this.#watchTunnels();
     this.#describeDaemon();
     this.#hosts = new HostMetrics(view, this.#registry);
   }
@@ -134,6 +135,15 @@ export class Metrics {
         for (const [outcome, count] of Object.entries(records())) this.inc({ outcome }, count);
       },
     });
+  }
+
+  #watchTunnels(): void {
+    const tunnels = () => this.#status.tunnels;
+    this.#gauge('vrouter_peers', 'Hosts tunnel packets are taken from', () => tunnels().peers);
+    this.#gauge('vrouter_tunnels', 'Tunnels to other hosts', () => tunnels().tunnels);
+    this.#gauge('vrouter_tunnels_unresolved', 'Those to which the way is not known', () => tunnels().unresolved);
+    this.#gauge('vrouter_labels', 'MPLS labels packets are taken with', () => tunnels().labels);
+    this.#gauge('vrouter_vnis', 'VXLAN network identifiers packets are taken with', () => tunnels().vnis);
   }
 
   #describeDaemon(): void {

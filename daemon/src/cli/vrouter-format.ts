@@ -136,6 +136,11 @@ function flowsText({ flows, sessionRecords: { written, lost } }: StatusDump): st
   ].join(', ');
 }
 
+function tunnelsText({ tunnels: { peers, tunnels, unresolved, labels, vnis } }: StatusDump): string {
+  const waiting = unresolved > 0 ? ` (${unresolved} without a way)` : '';
+  return `${tunnels}${waiting} to ${peers} ${peers === 1 ? 'host' : 'hosts'}; taken here: ${labels} labels, ${vnis} VNIs`;
+}
+
 export function formatStatus(status: StatusDump): string {
   const { store, datapath, interfaces } = status;
   const { received, generated, copied, sent, dropped, consumed } = datapath.books;
@@ -156,6 +161,7 @@ export function formatStatus(status: StatusDump): string {
       `received ${received} + generated ${generated} + copied ${copied} ${balance} sent ${sent} + dropped ${dropped} + consumed ${consumed}`,
     ],
     ['flows', flowsText(status)],
+    ['tunnels', tunnelsText(status)],
     ['networks', String(status.networks)],
     ['interfaces', `${interfaces.total}, ${interfaces.active} active`],
     ...status.warnings.map((warning) => ['warning', warning]),

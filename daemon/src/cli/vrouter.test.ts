@@ -283,6 +283,7 @@ store       embedded, connected, epoch e1
 datapath    running, last heartbeat 250 ms ago, 2 restarts
 packets     received 10 + generated 2 + copied 1 = sent 9 + dropped 3 + consumed 1
 flows       40 of 629760 entries (0 %), 100 sessions made, 2 refused for want of room, 30 records written, 1 lost
+tunnels     3 (1 without a way) to 2 hosts; taken here: 14 labels, 2 VNIs
 networks    1
 interfaces  2, 1 active
 warning     the clock went back

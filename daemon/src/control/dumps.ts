@@ -293,6 +293,18 @@ export interface FlowUseDump {
   readonly limited: number;
 }
 
+/** What this host has to do with others. */
+export interface TunnelUseDump {
+  /** Hosts tunnel packets are taken from. */
+  readonly peers: number;
+  /** Tunnels routes lead to, and those of them to which the way is not known. */
+  readonly tunnels: number;
+  readonly unresolved: number;
+  /** MPLS labels and VXLAN network identifiers packets are taken with. */
+  readonly labels: number;
+  readonly vnis: number;
+}
+
 export interface StatusDump {
   readonly host: string;
   readonly version: string;
@@ -308,6 +320,7 @@ export interface StatusDump {
     readonly books: Readonly<Record<'received' | 'generated' | 'copied' | 'sent' | 'dropped' | 'consumed', number>>;
   };
   readonly flows: FlowUseDump;
+  readonly tunnels: TunnelUseDump;
   /** Records of sessions: accepted by where they go, lost, and left out because there were too many at once. */
   readonly sessionRecords: { readonly written: number; readonly lost: number; readonly limited: number };
   readonly networks: number;

@@ -38,6 +38,7 @@ const STATUS: StatusDump = {
     tableFull: 0,
     limited: 2,
   },
+  tunnels: { peers: 2, tunnels: 3, unresolved: 1, labels: 14, vnis: 2 },
   sessionRecords: { written: 30, lost: 1, limited: 4 },
   networks: 1,
   interfaces: { total: 2, active: 1 },
