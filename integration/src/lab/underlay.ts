@@ -64,6 +64,14 @@ async function cabled(lab: Lab, fabric: Namespace, n: number, options: UnderlayO
   return host;
 }
 
+/** Joins a machine to the underlay that runs no vrouterd: a namespace with `fabric0`. */
+export async function addMachine(lab: Lab, fabric: Namespace, name: string, ipv4: string): Promise<Namespace> {
+  const namespace = await lab.namespace(name);
+  await batch(namespace, [...cable(fabric, name, 'fabric0', 1500), `address add ${ipv4}/24 dev fabric0`]);
+  await batch(fabric, [`link set ${name} master br-fabric up`]);
+  return namespace;
+}
+
 /** One `ip` process for many lines. */
 async function batch(namespace: Namespace, lines: readonly string[]): Promise<void> {
   await run(['ip', '-n', namespace.name, '-batch', '-'], { input: lines.join('\n') + '\n' });

@@ -1,0 +1,95 @@
+/**
+ *   ┌ h1 ─────────┐  ┌ h2 ─────────┐  ┌ vtep 192.168.100.50 ──────┐  ┌ router 192.168.100.1 ──┐
+ *   │ a 5.5.5.3   │  │ b 5.5.5.4   │  │ VXLAN device and bridge   │  │ scapy, for             │
+ *   │ vrouterd    │  │ vrouterd    │  │ of the kernel             │  │ 100.100.100.100        │
+ *   └──────┬──────┘  └──────┬──────┘  └──────┬────────────┬───────┘  └───────────┬────────────┘
+ *          └────────────────┴──── underlay ──┴── ...      └ behind 5.5.5.99      │
+ */
+import test from 'ava';
+import { Cluster, reaches } from './lab/cluster.js';
+import { decode } from './lab/decoded.js';
+import { sendHandMade } from './lab/hand-made.js';
+import { network, type Document } from './lab/topology.js';
+import { openTcp } from './lab/tcp.js';
+import { tunnelTo } from './lab/tunnels.js';
+import { addMachine } from './lab/underlay.js';
+
+const VNI = 3333;
+const VTEP = '192.168.100.50';
+const BEHIND = { mac: '02:00:00:00:00:99', address: '5.5.5.99' };
+const ROUTER = '192.168.100.1';
+const FAR = '100.100.100.100';
+
+const endpoint = (name: string, address: string, encapsulation: string, where: Document): Document => ({
+  apiVersion: 'vrouter/v1',
+  kind: 'TunnelEndpoint',
+  metadata: { name },
+  spec: { address, encapsulations: [encapsulation], networks: [{ virtualNetwork: 'wide', ...where }] },
+});
+
+test("a VXLAN device and a bridge of the kernel's are one more host of the network", async (t) => {
+  const cluster = await Cluster.create(t);
+  const a = await cluster.guest(1, 'a', 'wide', ['5.5.5.3']);
+  const b = await cluster.guest(2, 'b', 'wide', ['5.5.5.4']);
+  await cluster.apply(
+    network('wide', { vxlanId: VNI }),
+    endpoint('linux', VTEP, 'VXLAN', { macs: [{ mac: BEHIND.mac, addresses: [BEHIND.address] }] }),
+    ...[a, b].map(({ port }) => port),
+  );
+
+  const vtep = await addMachine(cluster.lab, cluster.fabric, 'vtep', VTEP);
+  const behind = await cluster.lab.namespace('behind');
+  await vtep.run('ip link add br0 up type bridge stp_state 0');
+  await vtep.run(`ip link add vx0 mtu 1450 type vxlan id ${VNI} dstport 4789 local ${VTEP}`);
+  for (const { address } of cluster.hosts) {
+    await vtep.run(`bridge fdb append 00:00:00:00:00:00 dev vx0 dst ${address}`);
+  }
+  await vtep.run('ip link set vx0 master br0 up');
+  await vtep.run(
+    `ip link add port mtu 1450 type veth peer name eth0 mtu 1450 address ${BEHIND.mac} netns ${behind.name}`,
+  );
+  await vtep.run('ip link set port master br0 up');
+  await behind.run(`ip address add ${BEHIND.address}/24 dev eth0`);
+  await behind.run('ip link set eth0 up');
+
+  for (const guest of [a, b]) {
+    await reaches(guest.namespace, BEHIND.address);
+    for (const answer of await guest.namespace.ping(BEHIND.address)) t.regex(answer, /ttl=64/);
+    t.is((await behind.ping(guest.address)).length, 2);
+  }
+  const session = await openTcp(behind, b.namespace, b.address, 7000);
+  await session.say('from behind the bridge');
+  await session.close();
+  const back = await openTcp(a.namespace, behind, BEHIND.address, 7001);
+  await back.say('to behind the bridge');
+  await back.close();
+});
+
+test('a router that speaks MPLSoGRE is sent what its prefix names, with its label, and what it sends is delivered', async (t) => {
+  const cluster = await Cluster.create(t);
+  const [h1, h2] = cluster.hosts;
+  const a = await cluster.guest(1, 'a', 'wide', ['5.5.5.3']);
+  const b = await cluster.guest(2, 'b', 'wide', ['5.5.5.4']);
+  await cluster.apply(
+    network('wide'),
+    endpoint('router', ROUTER, 'MPLSoGRE', { flood: false, prefixes: [{ prefix: `${FAR}/32`, label: 20 }] }),
+    ...[a, b].map(({ port }) => port),
+  );
+  const router = await addMachine(cluster.lab, cluster.fabric, 'router', ROUTER);
+  // Asks for the router's MAC; what comes before the answer is lost.
+  await h1.namespace.ping(ROUTER, 1);
+  const { label } = await tunnelTo(h2.daemon, 'b', a.address);
+  t.is((await tunnelTo(h1.daemon, 'a', FAR)).label, 20);
+
+  const capture = await router.capture('fabric0', `src host ${h1.address} and ip proto 47`);
+  const to = { address: h1.address, mac: await h1.namespace.mac('fabric0') };
+  const inner = { source: FAR, destination: a.address };
+  await sendHandMade(router, to, [{ kind: 'gre', label, source: ROUTER, inner, id: 300 }]);
+  await capture.stop();
+  const fields = ['ip.src', 'ip.dst', 'mpls.label', 'mpls.ttl', 'icmp.type', 'icmp.ident'];
+  const answers = await decode(capture.file, fields, { filter: 'icmp' });
+  t.is(answers.length, 1);
+  t.deepEqual(answers[0]['ip.src'], [h1.address, a.address]);
+  t.deepEqual(answers[0]['ip.dst'], [ROUTER, FAR]);
+  t.deepEqual([answers[0]['mpls.label'], answers[0]['mpls.ttl'], answers[0]['icmp.type']], [['20'], ['63'], ['0']]);
+});
