@@ -14,7 +14,7 @@ import {
   UNDERLAY_MAC,
   VNI,
 } from '../testing/network.js';
-import { eth, type PacketBuilder } from '../testing/packet-builder.js';
+import { eth, type PacketBuilder, vnetHeader } from '../testing/packet-builder.js';
 
 const OURS = '192.168.200.11';
 const THEIRS = '192.168.200.22';
@@ -77,6 +77,22 @@ test('a frame that came in a VXLAN is bridged by its MAC', (t) => {
   t.is(sent.port, 4);
   t.deepEqual(sent.frame, frame);
   t.is(net.vrfStat('vrfTranslates'), 1);
+  t.is(net.imbalance(), 0);
+});
+
+test('a checksum in a tunnel that a kernel on this machine left to offload is completed', (t) => {
+  const net = new TestNetwork({ hosts: [HOST] });
+  const inner = (checksum?: 'partial'): Uint8Array =>
+    eth({ src: FAR_MAC, dst: macOf(4) })
+      .ipv4({ src: FAR, dst: ipOf(4) })
+      .tcp(40_000, 80, { flags: 2, ...(checksum && { checksum }) })
+      .payload([1, 2, 3])
+      .bytes();
+  const frame = outer().udp(50_000, 4789, { checksum: 0 }).vxlan(VNI).payload(inner('partial')).bytes();
+  const csumStart = frame.length - inner().length + 34;
+  const vnet = vnetHeader({ flags: 1, csumStart, csumOffset: 16 });
+  const [sent] = net.receive(0, frame, { vnet });
+  t.deepEqual(sent.frame, inner());
   t.is(net.imbalance(), 0);
 });
 

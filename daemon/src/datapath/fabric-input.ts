@@ -16,7 +16,7 @@ import { VNET_LEN } from '../io/device.js';
 import type { Datapath } from './datapath.js';
 import { arrive } from './fabric-merge.js';
 import { TUNNEL } from './fabric-tunnel.js';
-import { isSuperFrame } from './offload.js';
+import { completeChecksum, isSuperFrame } from './offload.js';
 import { toAgent } from './trap.js';
 
 /*
@@ -99,8 +99,19 @@ function transport(dp: Datapath, protocol: number, at: number, end: number): voi
   outer.end = p.end;
   outer.l3At = p.l3At;
   outer.etherType = p.etherType;
+  completeInside(dp, at);
   if (protocol === gre.PROTOCOL) greInput(dp, at, end);
   else udpInput(dp, at, end);
+}
+
+/**
+ * A kernel on this machine, whose tunnels end where our underlay begins, leaves checksums inside them to offload. The outer one is made
+ * for what is completed. Super-frames are of UDP here, and complete inside.
+ */
+function completeInside({ p, b }: Datapath, at: number): void {
+  const vnetAt = p.at - VNET_LEN;
+  if ((vnet.flags(b, vnetAt) & vnet.NEEDS_CSUM) === 0 || isSuperFrame(b, vnetAt)) return;
+  if (p.at + vnet.csumStart(b, vnetAt) > at) completeChecksum(b, p.at, p.end - p.at, vnetAt);
 }
 
 function greInput(dp: Datapath, at: number, end: number): void {
