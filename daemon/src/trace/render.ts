@@ -80,9 +80,9 @@ function readSteps({ steps, heads }: TraceRecord): Step[] {
   });
 }
 
-/** What was rewritten between a step and the next; an answer is another packet. */
+/** What was rewritten between a step and the next; an answer, and what comes out of a tunnel, is another packet. */
 function changesAfter(step: Step, next: Step | undefined): TraceChange[] {
-  if (next === undefined || next.kind === STEP.answer) return [];
+  if (next === undefined || next.kind === STEP.answer || step.kind === STEP.arrival) return [];
   const [before, after] = [headerFields(step.head), headerFields(next.head)];
   return [...after].flatMap(([field, to]) => {
     const from = before.get(field) ?? '';
