@@ -297,7 +297,7 @@ function treeOf(network: NetworkPlan): NexthopRecord[] {
     ...composite,
     id: network.treeNexthop,
     flags: USABLE | NH_FLAG.multicast,
-    members: [local.id, ...(network.isElsewhere ? [network.evpnNexthop] : [])].map((id) => ({
+    members: [local.id, ...(network.isElsewhere && network.mode !== 'l3' ? [network.evpnNexthop] : [])].map((id) => ({
       nexthop: id,
       label: -1,
     })),
