@@ -1,5 +1,6 @@
 import { VNET_LEN } from '../io/device.js';
-import { VRF_STAT } from '../tables/counters.js';
+import { FRAGMENT } from '../packet/packet.js';
+import { VIF, VRF_STAT } from '../tables/counters.js';
 import type { Nexthop } from '../tables/nexthop.js';
 import { NH_FLAG, NH_TYPE } from '../tables/records.js';
 import type { Vrf } from '../tables/vrf.js';
@@ -14,7 +15,8 @@ import type { Datapath } from './datapath.js';
 import { fabricFrame } from './fabric-frame.js';
 import { clampMss, OVERLAY_BRIDGED, OVERLAY_ROUTED } from './mss.js';
 import { toNexthop } from './nexthop.js';
-import { parse, parseEthernet } from './parse.js';
+import { MAX_SEGMENTS } from './offload.js';
+import { ipEnd, parse, parseEthernet } from './parse.js';
 import { routeInput } from './route.js';
 
 /** Control word in front of frames some send to many (RFC 4385 section 3): zeros here. */
@@ -95,7 +97,7 @@ function openPacket(dp: Datapath, at: number, end: number): boolean {
   p.bytes = end - p.at;
   vnet.clear(b, p.at - VNET_LEN);
   if (!parseEthernet(dp) || !parse(dp)) return refuse(dp, 'invalidPacket');
-  if (p.segmentSize > 0) asSuperFrame(dp);
+  if (p.segmentSize > 0 && !asSuperFrame(dp)) return refuse(dp, 'invalidPacket');
   dp.tracer?.inside();
   if (version === 4 && !ipv4.checksumOk(b, at)) return refuse(dp, 'checksum');
   return keepEcn(dp);
@@ -111,7 +113,7 @@ function openFrame(dp: Datapath, at: number, end: number): boolean {
   if (!parseEthernet(dp)) return refuse(dp, 'pull');
   vnet.clear(b, at - VNET_LEN);
   const sound = parse(dp);
-  if (p.segmentSize > 0) asSuperFrame(dp);
+  if (p.segmentSize > 0 && !asSuperFrame(dp)) return refuse(dp, 'invalidPacket');
   if (!sound) {
     p.protocol = -1;
     p.l4At = 0;
@@ -120,17 +122,32 @@ function openFrame(dp: Datapath, at: number, end: number): boolean {
   return !sound || p.protocol < 0 || keepEcn(dp);
 }
 
-/** Says of segments put together how they are to be cut again; their checksums are known to be right. */
-function asSuperFrame(dp: Datapath): void {
-  const { p, b } = dp;
+/**
+ * Says of segments put together how they are to be cut again: their checksums are known to be right. So it does of those that another
+ * host on this machine never cut; only here it shows how many those are. False: it is no TCP, or more segments than may be.
+ */
+function asSuperFrame(dp: Datapath): boolean {
+  const { p, b, counters, fabric } = dp;
+  if (p.protocol !== ipv4.PROTOCOL_TCP || p.fragment !== FRAGMENT.none || p.tagged || ipEnd(dp) !== p.end) return false;
+  if (!tcp.fits(p.l4At, p.end) || tcp.dataOffset(b, p.l4At) < tcp.LEN) return false;
+  const dataAt = p.l4At + tcp.dataOffset(b, p.l4At);
+  const packets = Math.ceil((p.end - dataAt) / p.segmentSize);
+  if (packets < 1 || packets > MAX_SEGMENTS) return false;
+  if (packets > p.packets) {
+    const word = counters.vifAt(p.vif);
+    counters.words[word + VIF.rxPackets] += packets - p.packets;
+    counters.words[word + VIF.rxBytes] += (packets - p.packets) * (dataAt - fabric.outer.at);
+    p.packets = packets;
+  }
   const vnetAt = p.at - VNET_LEN;
-  const headers = p.l4At - p.at + tcp.dataOffset(b, p.l4At);
+  const headers = dataAt - p.at;
   vnet.setFlags(b, vnetAt, vnet.NEEDS_CSUM);
   vnet.setGso(b, vnetAt, p.etherType === ethernet.TYPE_IPV4 ? vnet.GSO_TCPV4 : vnet.GSO_TCPV6, headers, p.segmentSize);
   vnet.setCsum(b, vnetAt, p.l4At - p.at, tcp.CHECKSUM);
   p.bytes += (p.packets - 1) * headers;
   p.made *= p.packets;
   dp.vrfStat(VRF_STAT.gros);
+  return true;
 }
 
 function refuse(dp: Datapath, reason: 'invalidProtocol' | 'invalidPacket' | 'checksum' | 'pull' | 'discards'): false {

@@ -28,6 +28,26 @@ import { toAgent } from './trap.js';
 
 /** The frame in hand came in by vif 0; its Ethernet header was read. */
 export function fabricInput(dp: Datapath): void {
+  dp.fabric.outer.segmentSize = 0;
+  headersInput(dp);
+}
+
+/**
+ * The same of a frame whose virtio-net header does not fit its outer headers. That of a kernel on this machine that has wrapped a
+ * super-frame of TCP whole fits the inner ones: it is about those.
+ */
+export function superFrameInput(dp: Datapath): void {
+  const { p, b, fabric } = dp;
+  const vnetAt = p.at - VNET_LEN;
+  const kind = vnet.gsoType(b, vnetAt) & ~vnet.GSO_ECN;
+  const isTcp = kind === vnet.GSO_TCPV4 || kind === vnet.GSO_TCPV6;
+  if (!isTcp || (vnet.flags(b, vnetAt) & vnet.NEEDS_CSUM) === 0) return dp.drop('invalidPacket');
+  fabric.outer.segmentSize = vnet.gsoSize(b, vnetAt);
+  if (fabric.outer.segmentSize === 0) return dp.drop('invalidPacket');
+  headersInput(dp);
+}
+
+function headersInput(dp: Datapath): void {
   const { p } = dp;
   if (p.tagged) return dp.drop('ifRxDiscard');
   if (p.etherType === ethernet.TYPE_IPV4) return outer4(dp);
@@ -106,7 +126,7 @@ function transport(dp: Datapath, protocol: number, at: number, end: number): voi
 
 /**
  * A kernel on this machine, whose tunnels end where our underlay begins, leaves checksums inside them to offload. The outer one is made
- * for what is completed. Super-frames are of UDP here, and complete inside.
+ * for what is completed. Super-frames of UDP are complete inside, those of TCP are finished by whoever cuts them.
  */
 function completeInside({ p, b }: Datapath, at: number): void {
   const vnetAt = p.at - VNET_LEN;
@@ -126,14 +146,14 @@ function greInput(dp: Datapath, at: number, end: number): void {
 }
 
 function udpInput(dp: Datapath, at: number, ipEnd: number): void {
-  const { p, b } = dp;
+  const { p, b, fabric } = dp;
   const length = udp.length(b, at);
   if (length < udp.LEN || at + length > ipEnd) return dp.drop('invalidPacket');
   const end = at + length;
   if (!isChecked(dp, at, end)) return dp.drop('checksum');
   const kind = udp.dstPort(b, at) === vxlan.UDP_PORT ? TUNNEL.vxlan : TUNNEL.mpls;
   const vnetAt = p.at - VNET_LEN;
-  if (!isSuperFrame(b, vnetAt)) return arrive(dp, kind, at + udp.LEN, end, true);
+  if (!isSuperFrame(b, vnetAt) || fabric.outer.segmentSize > 0) return arrive(dp, kind, at + udp.LEN, end, true);
   const size = vnet.gsoSize(b, vnetAt);
   for (let from = at + udp.LEN; from < end; from += size) {
     arrive(dp, kind, from, Math.min(from + size, end), from === at + udp.LEN);

@@ -330,3 +330,64 @@ function withoutIds(frame: Uint8Array): string {
   copy.fill(0, 24, 26);
   return hex(copy);
 }
+
+const inVxlan = (frame: Uint8Array): Uint8Array =>
+  outer().udp(50_000, 4789, { checksum: 0 }).payload(payload(frame, 'vxlan')).bytes();
+/** Bytes in front of an inner frame in a VXLAN. */
+const WRAPPED = 50;
+
+test('a checksum that a kernel on this machine left undone inside of its tunnel is right for the guest', (t) => {
+  for (const udp of [false, true]) {
+    const net = new TestNetwork({ hosts: [HOST] });
+    const whole = inner({ udp });
+    const start = eth({ src: FAR_MAC, dst: macOf(3) }).ipv4({ src: FAR, dst: ipOf(3), df: true });
+    const upper = udp
+      ? start.udp(80, 9, { checksum: 'partial' })
+      : start.tcp(80, 1000, {
+          seq: 1000,
+          ack: 5,
+          options: [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2],
+          checksum: 'partial',
+        });
+    const partial = upper.payload(Uint8Array.from({ length: 100 }, (_, i) => 1000 + i)).bytes();
+    const vnet = vnetHeader({ flags: 1, csumStart: WRAPPED + 34, csumOffset: udp ? 6 : 16 });
+    const [sent] = run(net, [{ frame: inVxlan(partial), vnet }]);
+    t.is(hex(sent.frame), hex(whole));
+    t.is(net.imbalance(), 0);
+  }
+});
+
+test('a super-frame that a kernel on this machine wrapped whole reaches the guest', (t) => {
+  const start = (): PacketBuilder => eth({ src: FAR_MAC, dst: macOf(3) }).ipv4({ src: FAR, dst: ipOf(3), df: true });
+  const whole = start().tcp(80, 1000, { seq: 1, checksum: 'partial' }).payload(new Uint8Array(4000).fill(3)).bytes();
+  const vnet = vnetHeader({
+    ...{ flags: 1, gsoType: 1, hdrLen: WRAPPED + 54, gsoSize: 1400 },
+    ...{ csumStart: WRAPPED + 34, csumOffset: 16 },
+  });
+  for (const offloads of [true, false]) {
+    const net = new TestNetwork({ hosts: [HOST] });
+    const vif = net.tables.vifs.get(3);
+    if (vif) vif.offloads = offloads;
+    const sent = run(net, [{ frame: inVxlan(whole), vnet }]);
+    t.is(sent.length, offloads ? 1 : 3);
+    const segments = [0, 1400, 2800].map((at, i) =>
+      eth({ src: FAR_MAC, dst: macOf(3) })
+        .ipv4({ src: FAR, dst: ipOf(3), df: true, id: i })
+        .tcp(80, 1000, { seq: 1 + at })
+        .payload(new Uint8Array(Math.min(1400, 4000 - at)).fill(3))
+        .bytes(),
+    );
+    t.deepEqual(sent.flatMap(cut).map(hex), segments.map(hex));
+    t.is(net.counters.words[net.counters.vifAt(0) + VIF.rxPackets], 3);
+    t.is(pair(net)[0].packets, 3);
+    t.is(net.imbalance(), 0);
+  }
+});
+
+test('a super-frame of TCP without TCP in it is dropped', (t) => {
+  const net = new TestNetwork({ hosts: [HOST] });
+  const vnet = vnetHeader({ flags: 1, gsoType: 1, hdrLen: 104, gsoSize: 50, csumStart: WRAPPED + 34, csumOffset: 16 });
+  t.is(run(net, [{ frame: inVxlan(inner({ udp: true })), vnet }]).length, 0);
+  t.is(net.drops('invalidPacket'), 1);
+  t.is(net.imbalance(), 0);
+});

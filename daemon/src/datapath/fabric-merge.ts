@@ -23,7 +23,8 @@ export function arrive(dp: Datapath, kind: number, at: number, end: number, hasR
   const { fabric, b } = dp;
   const { segment, run } = fabric;
   // Who traces wants to see packets as they came.
-  const isMergeable = dp.tracer === null && segment.read(dp, kind, at, end);
+  const isWhole = fabric.outer.segmentSize > 0;
+  const isMergeable = !isWhole && dp.tracer === null && segment.read(dp, kind, at, end);
   if (run.count > 0) {
     if (isMergeable && isFollowed(dp)) {
       if (!run.append(b, segment)) releaseRun(dp);
@@ -62,7 +63,7 @@ export function releaseRun(dp: Datapath): void {
 }
 
 function alone(dp: Datapath, outer: Outer, kind: number, at: number, end: number, hasRoom: boolean): void {
-  takeInHand(dp, outer, 1, 0);
+  takeInHand(dp, outer, 1, outer.segmentSize);
   if (hasRoom) {
     tunnelInput(dp, kind, at, end);
   } else {

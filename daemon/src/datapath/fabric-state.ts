@@ -24,6 +24,8 @@ export class Outer {
   end = 0;
   l3At = 0;
   etherType = 0;
+  /** Bytes of TCP data in each segment, when it is one super-frame that a host on this machine has wrapped; else 0. */
+  segmentSize = 0;
 
   set(o: Outer): void {
     this.vif = o.vif;
@@ -34,6 +36,7 @@ export class Outer {
     this.end = o.end;
     this.l3At = o.l3At;
     this.etherType = o.etherType;
+    this.segmentSize = o.segmentSize;
   }
 }
 

@@ -15,7 +15,7 @@ import * as vnet from '../wire/vnet.js';
  */
 
 /** Segments a super-frame may have: at 64 KB, payloads of 64 bytes. More would let one frame hold up the worker. */
-const MAX_SEGMENTS = 1024;
+export const MAX_SEGMENTS = 1024;
 
 /** Whether nothing was left undone: the frame is what goes on the wire. A header length, if one is named, is not looked at. */
 export const isPlain = (b: Uint8Array, vnetAt: number): boolean =>

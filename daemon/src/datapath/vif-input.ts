@@ -8,7 +8,7 @@ import * as vnet from '../wire/vnet.js';
 import { arpInput } from './arp.js';
 import { bridgeInput } from './bridge.js';
 import type { Datapath } from './datapath.js';
-import { fabricInput } from './fabric-input.js';
+import { fabricInput, superFrameInput } from './fabric-input.js';
 import { flowInput } from './flow.js';
 import { ndInput } from './nd.js';
 import { checkVnet, isPlain, wireBytes, wirePackets } from './offload.js';
@@ -50,8 +50,8 @@ export function vifInput(dp: Datapath, port: number, at: number, length: number)
 
   dp.tracer?.begin(-1);
   if (!parseEthernet(dp)) return dp.drop('pull');
+  if (vif.type === VIF_TYPE.physical) return sound ? fabricInput(dp) : superFrameInput(dp);
   if (!sound) return dp.drop('invalidPacket');
-  if (vif.type === VIF_TYPE.physical) return fabricInput(dp);
   frameInput(dp, vif);
 }
 

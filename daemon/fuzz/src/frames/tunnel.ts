@@ -46,6 +46,7 @@ export function chooseTunnelFrame(choices: Choices, known: Known): Arriving {
   );
   const frame = outside(choices, host, kind, joined(...payloads));
   if (choices.chance(48)) frame[choices.below(frame.length)] = choices.byte();
+  if (!many && choices.chance(40)) return { frame, vnet: unfinished(choices, frame, payloads[0]) };
   if (!many) return choices.chance(16) ? { frame, vnet: chooseVnet(frame, choices) } : plain(frame);
   const vnet = new Uint8Array(10);
   const view = new DataView(vnet.buffer);
@@ -58,6 +59,20 @@ export function chooseTunnelFrame(choices: Choices, known: Known): Arriving {
 }
 
 const plain = (frame: Uint8Array): Arriving => ({ frame, vnet: new Uint8Array(10) });
+
+/** What a kernel on the same machine leaves undone of what it has wrapped: a checksum, or the division into segments as well. */
+function unfinished(choices: Choices, frame: Uint8Array, payload: Uint8Array): Uint8Array {
+  const vnet = new Uint8Array(10);
+  const view = new DataView(vnet.buffer);
+  vnet[0] = 1;
+  const ipAt = frame.length - payload.length + choices.pick([4, 18, 22]);
+  view.setUint16(6, ipAt + choices.pick([20, 40]), true);
+  view.setUint16(8, choices.pick([16, 6]), true);
+  if (choices.chance(128)) return vnet;
+  vnet[1] = choices.pick([1, 4]);
+  view.setUint16(4, choices.pick([1, 8, 50, 1000]), true);
+  return vnet;
+}
 
 function numberOf(choices: Choices, known: Known, isVni: boolean, isPacket: boolean): number {
   if (choices.chance(12)) return choices.pick([0, 1, 2, 16, 0xfffff, 300, 99_999]);
