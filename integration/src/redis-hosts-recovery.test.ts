@@ -111,7 +111,7 @@ test('a host that stops answering without a word is told from one whose server i
 });
 
 test('a host without lease is withdrawn where it does not answer through the tunnel, and returns', async (t) => {
-  const { server } = await redisServer(t);
+  const { server, commands } = await redisServer(t);
   const a = await startedHost(t, { url: server.url }, 'a');
   a.directory.publish(routes(inet(1)));
   const [silent, answering] = await Promise.all([
@@ -142,6 +142,14 @@ test('a host without lease is withdrawn where it does not answer through the tun
   await until(t, () => late.known.get('a')?.size === 1, 10_000);
   t.is(deaf.known.get('a')?.size, 0);
   await until(t, () => deaf.news.includes('gone a'), 15_000);
+
+  // Somebody takes it out of the index for good, and it comes back nevertheless.
+  const [[entry]] = await commands.xrange('vrouter:hosts', '-', '+', 'COUNT', 1);
+  await commands.multi().del('vrouter:host:a:routes', 'vrouter:host:a:log').xdel('vrouter:hosts', entry).exec();
+  const lists = async ({ directory }: Host): Promise<string> =>
+    (await directory.hosts()).map(({ name }) => name).join(' ');
+  await until(t, async () => (await lists(silent)) === 'b c d e', 15_000);
+  t.regex(await lists(answering), /^a /, 'it answers, so it is there');
 
   const again = await startedHost(t, { url: server.url }, 'a');
   again.directory.publish(routes(inet(1)));

@@ -39,6 +39,8 @@ export class HostFollower {
   readonly #names = new Map<string, string>();
   readonly #shared = new Shared();
   #indexEnd = '0-0';
+  /** Entries of the index that were read. */
+  #indexLength = 0;
   #epoch = '';
   /** Entries that were applied, and hashes that were read. */
   #applied = 0;
@@ -73,8 +75,10 @@ export class HostFollower {
     this.#epoch = epoch as string;
     this.#names.clear();
     this.#indexEnd = '0-0';
-    const known = [...this.#hosts.values()];
+    this.#indexLength = 0;
     const fresh = this.#readIndex(index as [string, string[]][]);
+    this.#forget();
+    const known = [...this.#hosts.values()].filter((host) => !fresh.includes(host));
 
     await inPieces(known, LOOKS_AT_ONCE, async (hosts) => {
       const ends = await inOneStep(
@@ -90,7 +94,7 @@ export class HostFollower {
     await this.look(commands, [...this.#hosts.values()], trustFrom);
   }
 
-  /** Follows the logs. Returns when the store is another one. */
+  /** Follows the logs. Returns when the store is another one, or somebody has taken hosts out of the index. */
   async follow({ commands, reader }: Link, trustFrom: number): Promise<void> {
     const { prefix, now } = this.#options;
     let checkedAt = now();
@@ -105,7 +109,8 @@ export class HostFollower {
         ...positions,
       );
       if (streams === null || now() - checkedAt > FOLLOW.blockMs) {
-        if ((await commands.get(`${prefix}epoch`)) !== this.#epoch) return;
+        const [epoch, length] = await inOneStep(commands.multi().get(`${prefix}epoch`).xlen(`${prefix}hosts`));
+        if (epoch !== this.#epoch || (length as number) < this.#indexLength) return;
         checkedAt = now();
       }
       if (streams === null) continue;
@@ -173,6 +178,7 @@ export class HostFollower {
     for (const [id, fields] of entries) {
       const name = fields[fields.indexOf('name') + 1];
       this.#indexEnd = id;
+      this.#indexLength += 1;
       this.#names.set(name, id);
       if (name === this.#options.own || this.#hosts.has(name)) continue;
       const host = { copy: new HostCopy(name, this.#shared), life: new HostLife() };
@@ -181,6 +187,15 @@ export class HostFollower {
       fresh.push(host);
     }
     return fresh;
+  }
+
+  /** Hosts that were taken out of the index, when they are gone. Who lives puts itself in again. */
+  #forget(): void {
+    for (const [name, { life }] of this.#hosts) {
+      if (this.#names.has(name) || life.state !== 'withdrawn') continue;
+      this.#hosts.delete(name);
+      this.#byLog.delete(this.#key(name, 'log'));
+    }
   }
 
   async #reread(commands: Redis, hosts: readonly KnownHost[]): Promise<void> {

@@ -1,5 +1,8 @@
 import { type HostLease, type HostRoute, hostRouteKey } from './host-route.js';
 
+/** So many are remembered; then it begins anew, so that names that come and go do not add up. */
+const MOST = 100_000;
+
 /** Strings and lists that many routes have in common, once: a hundred thousand routes name few networks. */
 export class Shared {
   readonly #texts = new Map<string, string>();
@@ -8,6 +11,7 @@ export class Shared {
   text(text: string): string {
     const known = this.#texts.get(text);
     if (known !== undefined) return known;
+    if (this.#texts.size >= MOST) this.#texts.clear();
     this.#texts.set(text, text);
     return text;
   }
@@ -17,6 +21,7 @@ export class Shared {
     const known = this.#lists.get(name);
     if (known !== undefined) return known;
     const list = items.map((item) => this.text(item));
+    if (this.#lists.size >= MOST) this.#lists.clear();
     this.#lists.set(name, list);
     return list;
   }

@@ -14,7 +14,7 @@ import { type Link, RedisSessions } from './redis-session.js';
 const TICK_MS = 1_000;
 
 /** Asks another host through the tunnel whether it lives. */
-export interface Probe {
+interface Probe {
   /** Sends one keepalive. Resolves to the time until its answer, ms; null: there was none in time. Never rejects. */
   ask(host: HostLease): Promise<number | null>;
 }
