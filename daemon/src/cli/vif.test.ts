@@ -48,6 +48,25 @@ test('the underlay interface shows speed and duplex when it knows them', (t) => 
   t.true(format([guestVif(physical)]).includes('vif0/0      OS: eth1\n'));
 });
 
+test('the interface into the host is printed with its device', (t) => {
+  const host = guestVif({
+    ...{ id: 1, type: 'Host', name: 'vhost0', ip: '169.254.42.1', ip6: 'fe80::1', vrf: 0, mcastVrf: 0 },
+    ...{ flags: ['Tc', 'L3', 'Er'], ref: 2, vmi: null, drops: 0 },
+  });
+  t.is(
+    format([host]).slice(format([]).length),
+    `vif0/1      OS: vhost0
+            Type:Host HWaddr:00:00:5e:00:01:00 IPaddr:169.254.42.1
+            IP6addr:fe80::1
+            Vrf:0 Mcast Vrf:0 Flags:TcL3Er QOS:-1 Ref:2
+            RX packets:479  bytes:41541 errors:0
+            TX packets:612  bytes:51267 errors:0
+            Drops:0
+
+`,
+  );
+});
+
 test('the interface of the agent has no device', (t) => {
   t.true(format([guestVif({ id: 2, type: 'Agent', name: 'pkt0' })]).includes('vif0/2          pkt0\n'));
 });

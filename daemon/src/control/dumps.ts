@@ -412,7 +412,7 @@ export interface ProbeDump {
  * the way: `noWay` (no route through the underlay interface), `unresolved` (nobody answers for the next hop), `lost` (no answer in
  * time). There: `unknownLabel`, `unknownAddress`, `otherInterface` (the label is another's).
  */
-export type ProbeOutcome =
+type ProbeOutcome =
   | 'reachable'
   | 'local'
   | 'gateway'
