@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import {
   closeFd,
+  FramePipe,
   LinkMonitor,
   listAddresses,
   listLinks,
@@ -23,6 +24,7 @@ import { type HostInterfaces, HostRoutes } from './agent/host-routes.js';
 import { kernel, settings } from './agent/kernel.js';
 import { readTooBig } from './agent/path-mtu.js';
 import type { PortMarks } from './agent/port-mark.js';
+import { openGreSocket, RawGre } from './agent/raw-gre.js';
 import type { RealiserParts } from './agent/realiser.js';
 import type { Reconciler } from './agent/reconcile.js';
 import { KernelUnderlay, type Later, type UnderlayKernel, type UnderlayLink } from './agent/underlay.js';
@@ -144,25 +146,49 @@ function learn(frame: Uint8Array, address: string, underlay: KernelUnderlay, log
 
 /** `vif0/0`. */
 function underlayPort({ config, host, reconciler, log }: UnderlaySurroundings): UnderlayPort {
-  const { address } = config.tunnel;
+  const { address, driver } = config.tunnel;
   const filter = underlayFilter(address);
+  let gre: { close(): void } | null = null;
   return new UnderlayPort({
     address,
+    isolate: driver === 'packet',
     run: runCommand,
     log,
     datapath: {
-      attach({ ifindex }) {
+      attach({ ifindex, mac }) {
+        if (driver === 'raw') {
+          gre = attachGre(address, mac, host, log);
+          return;
+        }
         const fd = openPacketSocket(ifindex, { vnetHeader: true, ring: true, filter });
         host.attach({ vif: VIF_ID.physical, device: 'packet', fd, vnetHeader: true });
       },
       detach() {
         host.detach(VIF_ID.physical);
+        gre?.close();
+        gre = null;
       },
       show(link) {
         reconciler.reconcile('underlay', physicalVif(link, address));
       },
     },
   });
+}
+
+/** Tunnels through a raw socket instead of a packet socket. */
+function attachGre(address: string, mac: string, host: WorkerHost, log: Logger): { close(): void } {
+  const socket = openGreSocket();
+  const pipe = new FramePipe((frame) => {
+    gre.send(frame);
+  });
+  const gre = new RawGre({ address, mac, socket, receive: (frame) => pipe.write(frame), log });
+  host.attach({ vif: VIF_ID.physical, device: 'tap', fd: pipe.fd, vnetHeader: false });
+  return {
+    close() {
+      gre.close();
+      pipe.close();
+    },
+  };
 }
 
 /** `vif0/1`. */

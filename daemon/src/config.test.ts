@@ -43,6 +43,12 @@ test('what is wrong is named with its path', (t) => {
     ['', /^\/etc\/vrouterd\/vrouterd\.yaml: tunnel: /],
     ['tunnel: { address: nowhere }', /tunnel\.address: /],
     ['tunnel: { address: 192.0.2.1, mtu: 100 }', /tunnel\.mtu: /],
+    ['tunnel: { address: 192.0.2.1, driver: raw }', /tunnel\.encapsulations: .*\[MPLSoGRE\]/],
+    [
+      'tunnel: { address: "fd00::1", driver: raw, encapsulations: [MPLSoGRE] }',
+      /tunnel\.address: is not an IPv4 address/,
+    ],
+    ['{ tunnel: { address: 192.0.2.1 }, datapath: { hostInterface: a/b } }', /datapath\.hostInterface: /],
     ['tunnel: { address: 192.0.2.1 }\nspeed: high', /speed/],
     ['tunnel: { address: 192.0.2.1 }\nstateDir: here', /stateDir: /],
     ['tunnel: [', /vrouterd\.yaml:1:10: /],

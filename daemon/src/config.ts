@@ -35,17 +35,30 @@ const configFile = z.strictObject({
       socket: z.string().startsWith('/').default('/run/vrouterd/vrouterd.sock').describe('Where the tools ask'),
     })
     .prefault({}),
-  tunnel: z.strictObject({
-    address: ipAddress.describe('Address of this host on the underlay'),
-    interface: z.string().min(1).max(15).optional().describe('Default: the interface that has the address'),
-    encapsulations: z
-      .array(z.enum(ENCAPSULATIONS))
-      .min(1)
-      .default([...ENCAPSULATIONS])
-      .describe('In order of preference'),
-    mtu: z.int().min(576).max(9216).optional().describe('Default: that of the interface, else 1500'),
-    df: z.boolean().default(true).describe('Forbid routers of the underlay to cut tunnel packets into fragments'),
-  }),
+  tunnel: z
+    .strictObject({
+      address: ipAddress.describe('Address of this host on the underlay'),
+      interface: z.string().min(1).max(15).optional().describe('Default: the interface that has the address'),
+      encapsulations: z
+        .array(z.enum(ENCAPSULATIONS))
+        .min(1)
+        .default([...ENCAPSULATIONS])
+        .describe('In order of preference'),
+      mtu: z.int().min(576).max(9216).optional().describe('Default: that of the interface, else 1500'),
+      df: z.boolean().default(true).describe('Forbid routers of the underlay to cut tunnel packets into fragments'),
+      driver: z
+        .enum(['packet', 'raw'])
+        .default('packet')
+        .describe('How tunnel packets pass; `raw` (GRE over IPv4 alone) for underlays without Ethernet'),
+    })
+    .refine(({ driver, address }) => driver === 'packet' || !address.includes(':'), {
+      path: ['address'],
+      error: 'is not an IPv4 address, which the driver raw needs',
+    })
+    .refine(({ driver, encapsulations }) => driver === 'packet' || String(encapsulations) === 'MPLSoGRE', {
+      path: ['encapsulations'],
+      error: 'is more than the driver raw can; use [MPLSoGRE]',
+    }),
   redis: z
     .union([z.literal('embedded'), redisSettings])
     .default('embedded')

@@ -8,6 +8,7 @@
  *   └─────────────────────────┘         └────────────────────┘
  */
 import test, { type ExecutionContext } from 'ava';
+import { Cluster, reaches } from './lab/cluster.js';
 import type { Daemon } from './lab/daemon.js';
 import { Lab } from './lab/lab.js';
 import type { Namespace } from './lab/namespace.js';
@@ -290,4 +291,105 @@ test('a daemon that was killed leaves no forwarding behind once it was started a
   await daemon.stop();
   t.is(await forwarding(), '0\n');
   t.is(await host.run('ip route show proto 118'), '');
+});
+
+test('a host with a raw socket and one with a packet socket understand each other', async (t) => {
+  const driver = (n: number): 'packet' | 'raw' => (n === 1 ? 'raw' : 'packet');
+  const cluster = await Cluster.create(t, { encapsulations: ['MPLSoGRE'], driver });
+  const a = await cluster.guest(1, 'a', 'blue', ['5.5.5.3']);
+  const b = await cluster.guest(2, 'b', 'blue', ['5.5.5.4']);
+  await cluster.apply(network('blue'), a.port, b.port);
+  await reaches(a.namespace, b.address);
+  const captured = await cluster.capture(1, 'proto gre or icmp');
+  await a.namespace.ping(b.address, 3, '-s 1400');
+  await b.namespace.ping(a.address, 3);
+  const lines = (await captured.stop()).filter((line) => line.includes('192.168.100'));
+  t.true(lines.length >= 12);
+  t.true(lines.every((line) => line.includes('GREv0')));
+  // What the collector runs over meanwhile must not close the socket.
+  await a.namespace.ping(b.address, 50, '-i 0.02');
+});
+
+test('hosts behind a router: the router’s MAC, a MAC that moves, a router that wants shorter packets', async (t) => {
+  const cluster = await Cluster.create(t);
+  const [h1, h2] = cluster.hosts;
+  const { lab } = cluster;
+  // The router has a leg beside each host; hosts reach each other through it alone.
+  const router = await lab.namespace('router');
+  await run([
+    'ip',
+    'link',
+    'add',
+    'r',
+    'netns',
+    cluster.fabric.name,
+    'type',
+    'veth',
+    'peer',
+    'name',
+    'eth0',
+    'netns',
+    router.name,
+  ]);
+  await cluster.fabric.run('ip link set r master br-fabric up');
+  await router.run('ip link set eth0 up');
+  await router.run('ip address add 192.168.100.1/24 dev eth0');
+  await router.run(
+    'sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0',
+  );
+  for (const [one, other] of [
+    [h1, h2],
+    [h2, h1],
+  ]) {
+    await one.namespace.run('sysctl -qw net.ipv4.conf.all.accept_redirects=0 net.ipv4.conf.fabric0.accept_redirects=0');
+    await one.namespace.run(`ip route add ${other.address}/32 via 192.168.100.1`);
+  }
+  const a = await cluster.guest(1, 'a', 'blue', ['5.5.5.3']);
+  const b = await cluster.guest(2, 'b', 'blue', ['5.5.5.4']);
+  await cluster.apply(network('blue'), a.port, b.port);
+  await reaches(a.namespace, b.address);
+  const passing = await router.capture('eth0', 'udp port 6635');
+  await a.namespace.ping(b.address);
+  t.true((await passing.stop()).length >= 8, 'each packet comes in and goes out');
+
+  await router.run('ip link set eth0 address 02:00:00:00:00:77');
+  await router.run('arping -c 2 -A -I eth0 192.168.100.1');
+  await reaches(a.namespace, b.address, 5000);
+
+  // The way to h2 becomes narrow: the router says so, and h1 tells its guest.
+  await router.run(`ip route add ${h2.address}/32 dev eth0 mtu lock 1300`);
+  await a.namespace.attempt(['ping', '-n', '-c', '2', '-i', '0.3', '-W', '1', '-M', 'do', '-s', '1350', b.address]);
+  await until('the guest knows the narrow path', async () => {
+    const { stdout, stderr } = await a.namespace.attempt([
+      'ping',
+      '-n',
+      '-c',
+      '1',
+      '-W',
+      '1',
+      '-M',
+      'do',
+      '-s',
+      '1350',
+      b.address,
+    ]);
+    return /Frag needed|too long/i.test(stdout + stderr) ? true : undefined;
+  });
+  await a.namespace.ping(b.address, 2, '-s 1100 -M do');
+  t.regex(h1.daemon.log, /the path to another host/);
+});
+
+test('a host that is not there yet is found as soon as it answers', async (t) => {
+  const cluster = await Cluster.create(t);
+  const [h1, h2] = cluster.hosts;
+  // Its underlay is cut, so nobody resolves its MAC; Redis is reached another way.
+  await cluster.fabric.run('ip link set h2 down');
+  await h1.namespace.run('ip neigh flush dev fabric0');
+  const a = await cluster.guest(1, 'a', 'blue', ['5.5.5.3']);
+  const b = await cluster.guest(2, 'b', 'blue', ['5.5.5.4']);
+  await cluster.apply(network('blue'), a.port, b.port);
+  t.false(await a.namespace.answers(b.address));
+  await cluster.fabric.run('ip link set h2 up');
+  await reaches(a.namespace, b.address, 10_000);
+  t.true(h2.daemon.running);
 });

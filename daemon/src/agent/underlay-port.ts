@@ -5,6 +5,8 @@ import { dropTunnelPackets, passTunnelPackets } from './underlay-isolation.js';
 export interface UnderlayPortParts {
   /** Address of this host on the underlay. */
   readonly address: string;
+  /** Whether tunnel packets would reach the host's stack as well. */
+  readonly isolate: boolean;
   readonly run: Run;
   readonly log: { info(about: object, text: string): void; warn(about: object, text: string): void };
   readonly datapath: {
@@ -28,7 +30,7 @@ export class UnderlayPort {
   /** Interfaces with rules of ours. */
   readonly #isolated = new Set<string>();
   /** Rules are changed one after the other. */
-  #busy: Promise<unknown> = Promise.resolve();
+  #busy: Promise<void> = Promise.resolve();
 
   constructor(parts: UnderlayPortParts) {
     this.#parts = parts;
@@ -79,7 +81,8 @@ export class UnderlayPort {
 
   /** Makes sure that the host's stack gets no tunnel packets. */
   renew({ name }: UnderlayLink): Promise<void> {
-    const { run, address, log } = this.#parts;
+    const { run, address, log, isolate } = this.#parts;
+    if (!isolate) return this.#busy;
     return this.#next(async () => {
       this.#isolated.add(name);
       await dropTunnelPackets(name, address, run).catch((error: unknown) => {

@@ -252,3 +252,16 @@ test('only the ways that are followed are kept and told', (t) => {
 test('there is no way to an address of the other family', (t) => {
   t.is(setUp().underlay.wayTo('fd00::2'), null);
 });
+
+test('with a raw socket the kernel finds the next hop, on interfaces without MAC too', (t) => {
+  const { kernel, underlay } = setUp({ driver: 'raw' });
+  kernel.list = [LO, { ...ETH0, name: 'wg0', address: '', mtu: 1420 }];
+  underlay.reread();
+  underlay.follow(new Set(['10.0.0.2']));
+  t.deepEqual(underlay.wayTo('10.0.0.2'), {
+    source: '10.0.0.1',
+    rewrite: '0200000000fe' + '0200000000fe' + '0800',
+    mtu: 1420,
+  });
+  t.deepEqual(kernel.used, []);
+});

@@ -29,6 +29,8 @@ export interface UnderlaySettings {
   readonly interface?: string | undefined;
   /** Largest IP packet, bytes; undefined: as the interface says. */
   readonly mtu?: number | undefined;
+  /** `raw`: the kernel finds the next hop itself, and the interface need not be an Ethernet one. */
+  readonly driver?: 'packet' | 'raw';
 }
 
 /** The interface that leads to the other hosts. */
@@ -59,6 +61,9 @@ const RETRY_MS = 2000;
 const PATH_MTU_MS = 10 * 60_000;
 /** No path is narrower: IPv4 as Linux has it (net.ipv4.route.min_pmtu), IPv6 by RFC 8200 section 5. */
 const LEAST_MTU = { 4: 552, 6: 1280 } as const;
+
+/** Stands in frames for the MAC of who has none, or needs none. */
+const NO_MAC = '02:00:00:00:00:fe';
 
 /** A way, and the neighbour it leads through. */
 interface Followed {
@@ -96,6 +101,10 @@ export class KernelUnderlay implements Underlay {
     this.#later = later;
     this.#source = addr.parseAddress(settings.address);
     this.#readLink();
+  }
+
+  get #isRaw(): boolean {
+    return this.#settings.driver === 'raw';
   }
 
   /** The interface; null: there is none now. */
@@ -220,9 +229,11 @@ export class KernelUnderlay implements Underlay {
         ? this.#kernel.addresses().find(({ address }) => keyOf(address) === own)?.ifindex
         : links.find((link) => link.name === name)?.ifindex;
     const found = links.find(({ ifindex }) => ifindex === holder);
-    const isEthernet = found && (found.flags & IFF_LOOPBACK) === 0 && /^(..:){5}..$/.test(found.address);
-    if (!isEthernet) return null;
-    return { ifindex: found.ifindex, name: found.name, mac: found.address, mtu: mtu ?? found.mtu };
+    if (!found || (found.flags & IFF_LOOPBACK) !== 0) return null;
+    const isEthernet = /^(..:){5}..$/.test(found.address);
+    if (!isEthernet && !this.#isRaw) return null;
+    const mac = isEthernet ? found.address : NO_MAC;
+    return { ifindex: found.ifindex, name: found.name, mac, mtu: mtu ?? found.mtu };
   }
 
   /** Returns whether it is another one than before. */
@@ -244,7 +255,7 @@ export class KernelUnderlay implements Underlay {
     if (route?.oif !== link.ifindex || route.type !== RTN_UNICAST) return none;
     const gateway = route.gateway ?? destination;
     const neighbour = keyOf(gateway);
-    const mac = this.#macs.get(neighbour) ?? '';
+    const mac = this.#isRaw ? NO_MAC : (this.#macs.get(neighbour) ?? '');
     const etherType = destination.length === 4 ? '0800' : '86dd';
     const rewrite = mac === '' ? '' : `${mac}${link.mac}`.replaceAll(':', '') + etherType;
     const mtus = [link.mtu, route.mtu || link.mtu, this.#pathMtuTo(address) ?? link.mtu];
@@ -269,7 +280,7 @@ export class KernelUnderlay implements Underlay {
   /** Makes the kernel find out about the neighbour of a way, and confirm what it knows. */
   #ask({ way, gateway }: Followed): void {
     const link = this.#link;
-    if (!way || !link) return;
+    if (!way || !link || this.#isRaw) return;
     try {
       this.#kernel.useNeighbour(link.ifindex, gateway);
     } catch {

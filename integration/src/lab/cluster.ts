@@ -24,6 +24,8 @@ import { REDIS_ADDRESS, underlay, type UnderlayHost, type UnderlayOptions } from
 export interface ClusterOptions extends UnderlayOptions {
   /** What hosts can wrap packets in, in order of preference; the daemon's default unless given. */
   readonly encapsulations?: readonly string[];
+  /** How tunnel packets pass at host number `n` (from 1); by packet sockets unless given. */
+  readonly driver?: (n: number) => 'packet' | 'raw';
   /** Lines of YAML for every daemon's configuration, or for that of host number `n` (from 1). */
   readonly config?: string | ((n: number) => string);
   /** Whether tunnels end at IPv6 addresses. */
@@ -145,7 +147,7 @@ async function startHost(
   const daemon = await lab.daemon({
     host: name,
     namespace,
-    tunnel: `{ address: '${address}'${encapsulations} }`,
+    tunnel: `{ address: '${address}'${encapsulations}, driver: ${options.driver?.(n) ?? 'packet'} }`,
     config: [`redis: ${store}`, ...(config === undefined ? [] : [config])].join('\n'),
     ...(options.command ? { prefix: options.command } : {}),
   });
