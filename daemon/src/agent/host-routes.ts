@@ -4,7 +4,7 @@ import { IpBatch } from './ip-batch.js';
 import type { Settings } from './kernel.js';
 
 /** Number of the routing protocol our routes bear (`ip route`'s `proto`), so that they are told from everybody else's. */
-export const ROUTE_PROTOCOL = 118;
+const ROUTE_PROTOCOL = 118;
 
 /** The interfaces packets between guests and the underlay pass in the host's stack; null: there is none now. */
 export interface HostInterfaces {
