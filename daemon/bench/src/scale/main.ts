@@ -115,7 +115,7 @@ async function order(subject: ChildProcess, what: SubjectOrder): Promise<Subject
 
 function startRedis(folder: string): ChildProcess {
   const settings = ['--port', '0', '--unixsocket', join(folder, 'redis.sock'), '--dir', folder, '--save', ''];
-  return spawn('redis-server', settings, { stdio: 'ignore' });
+  return spawn('setpriv', ['--pdeathsig', 'KILL', 'redis-server', ...settings], { stdio: 'ignore' });
 }
 
 async function whenUp(redis: RedisSettings): Promise<void> {

@@ -90,3 +90,6 @@ process.on('message', (order: SubjectOrder) => {
     answer(report());
   } else answer(report());
 });
+
+// However the parent ends.
+process.on('disconnect', () => process.exit());
