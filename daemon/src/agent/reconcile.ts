@@ -170,7 +170,7 @@ function isSame(a: PlainRow['record'], b: PlainRow['record']): boolean {
 }
 
 /** Which row of the routing tables it is. */
-export const routeKey = ({ vrf, prefix, length }: Pick<RouteRecord, 'vrf' | 'prefix' | 'length'>): string =>
+const routeKey = ({ vrf, prefix, length }: Pick<RouteRecord, 'vrf' | 'prefix' | 'length'>): string =>
   `route ${vrf} ${prefix}/${length}`;
 
 /** Which row a change is about. */

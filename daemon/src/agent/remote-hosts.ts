@@ -57,10 +57,11 @@ export class RemoteHosts {
 
   /** Other hosts came, went, or have other routes. */
   onHosts(changes: readonly HostChange[]): void {
-    const before = this.#elsewhere();
+    const before = changes.some(isAboutTrees) ? this.#elsewhere() : null;
     for (const change of changes) this.#take(change);
-    this.#tunnels.follow();
+    if (before) this.#tunnels.follow();
     this.#flush();
+    if (!before) return;
     const after = this.#elsewhere();
     if (before.size !== after.size || [...after].some((name) => !before.has(name)))
       for (const listener of this.#listeners) listener();
@@ -328,6 +329,12 @@ export class RemoteHosts {
   #elsewhere(): Set<string> {
     return new Set([...this.#vrfs.keys()].filter((name) => this.isElsewhere(name)));
   }
+}
+
+/** Whether a change is about a host itself, or about who has which network. */
+function isAboutTrees(change: HostChange): boolean {
+  if (change.op === 'set') return change.route.kind === 'flood';
+  return change.op !== 'delete' || change.key.startsWith('flood ');
 }
 
 const noMore = (key: string): Offer => ({ key, row: null, rank: OWN });
