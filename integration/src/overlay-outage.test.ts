@@ -30,7 +30,10 @@ async function tunnels({ daemon }: Host, guest: string, address: string): Promis
   const { code, stdout } = await daemon.attempt('rt', `--get ${address}/32 --vrf ${vif.vrf} --json`);
   if (code !== 0) return false;
   const { nexthop } = JSON.parse(stdout) as InetRouteDump;
-  const [found] = [await daemon.dump<NexthopDump | NexthopDump[]>('nh', `--get ${nexthop}`)].flat();
+  // It may be gone by now.
+  const nh = await daemon.attempt('nh', `--get ${nexthop} --json`);
+  if (nh.code !== 0) return false;
+  const [found] = [JSON.parse(nh.stdout) as NexthopDump | NexthopDump[]].flat();
   return /^tunnel$/i.test(found.type);
 }
 

@@ -18,7 +18,9 @@ export async function tunnelTo(daemon: Daemon, portName: string, address: string
     const { code, stdout } = await daemon.attempt('rt', `--get ${prefix} --vrf ${vif.vrf} --family ${family} --json`);
     if (code !== 0) return undefined;
     const { nexthop, label } = JSON.parse(stdout) as InetRouteDump;
-    const [found] = [await daemon.dump<NexthopDump | NexthopDump[]>('nh', `--get ${nexthop}`)].flat();
+    const nh = await daemon.attempt('nh', `--get ${nexthop} --json`);
+    if (nh.code !== 0) return undefined;
+    const [found] = [JSON.parse(nh.stdout) as NexthopDump | NexthopDump[]].flat();
     return /^tunnel$/i.test(found.type) ? { nexthop: found, label: label ?? -1 } : undefined;
   });
 }
