@@ -119,21 +119,38 @@ function changedOnce(root: unknown, choices: Choices): unknown {
   }
 }
 
-function changeAt(branch: Branch, key: string, choices: Choices): void {
+function changeAt(branch: Branch | unknown[], key: string, choices: Choices): void {
+  if (Array.isArray(branch)) return changeIn(branch, Number(key), choices);
   switch (choices.below(6)) {
     case 0:
-      if (Array.isArray(branch)) branch.splice(Number(key), 1);
-      else Reflect.deleteProperty(branch, key);
+      Reflect.deleteProperty(branch, key);
       return;
     case 1:
       setOwn(branch, choices.pick(KEYS), chooseValue(choices));
       return;
     case 2:
-      if (Array.isArray(branch)) branch.push(copied(branch[Number(key)]));
-      else setOwn(branch, choices.pick(KEYS), copied(own(branch, key)));
+      setOwn(branch, choices.pick(KEYS), copied(own(branch, key)));
       return;
     default:
       setOwn(branch, key, chooseValue(choices));
+  }
+}
+
+/** A list gets no fields with names: no text that is read becomes such a thing. */
+function changeIn(list: unknown[], index: number, choices: Choices): void {
+  const at = index in list ? index : list.length;
+  switch (choices.below(6)) {
+    case 0:
+      list.splice(at, 1);
+      return;
+    case 1:
+      list.push(chooseValue(choices));
+      return;
+    case 2:
+      list.push(copied(list[at]));
+      return;
+    default:
+      list[at] = chooseValue(choices);
   }
 }
 
