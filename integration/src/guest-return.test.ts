@@ -36,6 +36,8 @@ for (const port of ['veth', 'tap'] as const) {
         const { stdout } = await a.attempt('ip -4 -o address show dev eth0');
         return stdout.includes('5.5.5.3/24') || undefined;
       });
+      // It is configured before the datapath knows it.
+      await daemon.run('vrouter', 'wait --timeout 10');
       t.is((await b.ping('5.5.5.3')).length, 2);
     }
   });
