@@ -33,6 +33,7 @@ const vif = (id: number, more: Partial<VifRecord> = {}): VifRecord => ({
   ingressAcl: -1,
   fatFlows: [],
   fatFlowExclude: [],
+  mirrors: [],
   ...more,
 });
 
@@ -98,7 +99,7 @@ function tables(): Tables {
     sourcePorts: [],
     destinationPorts: [],
   } as const;
-  const rules = [{ ...rule, name: 'NetworkPolicy/web rules[0]', log: false }];
+  const rules = [{ ...rule, name: 'NetworkPolicy/web rules[0]', log: false, mirrors: [] }];
   made.apply({ table: 'acl', op: 'set', record: { id: 7, name: 'blue', rules, otherwise: 'deny' } });
   return made;
 }

@@ -5,6 +5,8 @@ import {
   type FatFlowRecord,
   type BridgeRecord,
   type LabelRecord,
+  type MirrorRecord,
+  type NetworkNameRecord,
   NH_FLAG,
   NH_ID,
   NH_TYPE,
@@ -15,6 +17,7 @@ import {
   VIF_FLAG,
   VIF_ID,
   VIF_TYPE,
+  type VifMirrorRecord,
   type VifRecord,
   type VniRecord,
   type VrfRecord,
@@ -71,6 +74,8 @@ export interface InterfacePlan {
   readonly ingressAcl: number;
   readonly fatFlows: readonly FatFlowRecord[];
   readonly fatFlowExclude: readonly string[];
+  /** Whom its frames are copied to, in either mode. */
+  readonly mirrors: readonly VifMirrorRecord[];
 }
 
 /** A network as this host sees it. */
@@ -116,6 +121,8 @@ export interface Compiled {
   readonly peers: readonly PeerRecord[];
   readonly labels: readonly LabelRecord[];
   readonly vnis: readonly VniRecord[];
+  readonly mirrors: readonly MirrorRecord[];
+  readonly networks: readonly NetworkNameRecord[];
 }
 
 /** Nothing. */
@@ -129,6 +136,8 @@ export const EMPTY: Compiled = {
   peers: [],
   labels: [],
   vnis: [],
+  mirrors: [],
+  networks: [],
 };
 
 /** What flows of an interface are held to. */
@@ -170,6 +179,7 @@ export const FIXED: Compiled = {
       ip6: null,
       mtu: 9216,
       macs: [],
+      mirrors: [],
       ...UNRESTRICTED,
     },
   ],
@@ -245,14 +255,23 @@ function vifOf(network: NetworkPlan, port: InterfacePlan): VifRecord {
       (network.mode === 'l3' ? 0 : VIF_FLAG.l2) |
       (port.dhcp ? VIF_FLAG.dhcp : 0) |
       (network.floodUnknownUnicast ? VIF_FLAG.unknownUnicastFlood : 0) |
+      mirrorFlags(port) |
       VIF_FLAG.etreeRoot,
     nexthop: port.l3Nexthop,
     ip: port.addresses.find((address) => familyOf(address) === 'inet') ?? '0.0.0.0',
     ip6: port.addresses.find((address) => familyOf(address) === 'inet6') ?? null,
     mtu: network.mtu,
     macs: [port.mac],
+    mirrors: port.mirrors,
     ...restrictionsOf(network, port),
   };
+}
+
+function mirrorFlags({ mirrors }: InterfacePlan): number {
+  return (
+    (mirrors.some(({ receive }) => receive) ? VIF_FLAG.receiveMirror : 0) |
+    (mirrors.some(({ transmit }) => transmit) ? VIF_FLAG.transmitMirror : 0)
+  );
 }
 
 /** Whether packets of the interface have flows: a pure layer-2 network never looks into IP. */

@@ -11,7 +11,7 @@ const BROADCAST_MAC = 'ff:ff:ff:ff:ff:ff';
 export const HOST_ADDRESS = '169.254.42.1';
 
 /** An interface nobody filters: the host guards itself. */
-const FIXED_VIF = { vrf: FABRIC.vrf, ip: '0.0.0.0', ip6: null, macs: [], ...UNRESTRICTED } as const;
+const FIXED_VIF = { vrf: FABRIC.vrf, ip: '0.0.0.0', ip6: null, macs: [], mirrors: [], ...UNRESTRICTED } as const;
 
 /** `vif0/0`: the underlay interface, with the address tunnels end at. */
 export function physicalVif({ name, mac, mtu }: UnderlayLink, address: string): Compiled {

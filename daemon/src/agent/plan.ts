@@ -156,6 +156,7 @@ function interfacePlan(network: NetworkObject, vmi: InterfaceObject, { ids, idOf
     groupNames,
     egressAcl: aclOf(aclKeysOf.egress(groups)),
     ingressAcl: aclOf(aclKeysOf.ingress(groups)),
+    mirrors: [],
     ...fatFlowPlan(network, vmi),
   };
 }

@@ -37,6 +37,7 @@ test('a rule of both directions becomes two, ends and ports exchanged; then the 
       sourcePorts: [],
       destinationPorts: [],
       log: false,
+      mirrors: [],
     },
   ]);
   t.is(aclOfBlue({ ...rule, direction: '>' }).rules.length, 2);
@@ -69,7 +70,7 @@ test('rules of security groups name the other end of what is sent, and of what i
   const acl = (side: 'ingress' | 'egress'): AclRecord =>
     groupAcl(9, side, [`${SCOPE}:db`, `${SCOPE}:web`], groups, (name) => numbers.get(name) ?? 6);
   const anybody = { network: null, prefix: null, group: null };
-  const allow = { action: 'pass', protocol: -1, log: false, source: anybody, destination: anybody };
+  const allow = { action: 'pass', protocol: -1, log: false, mirrors: [], source: anybody, destination: anybody };
   t.deepEqual(acl('ingress').rules as unknown, [
     {
       ...allow,

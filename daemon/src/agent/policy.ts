@@ -111,7 +111,17 @@ function ruleOf(
   protocol: number,
   { source, destination }: Pick<AclRuleRecord, 'source' | 'destination'>,
 ): AclRuleRecord {
-  return { name, action: 'pass', protocol, source, destination, sourcePorts: [], destinationPorts: [], log: false };
+  return {
+    name,
+    action: 'pass',
+    protocol,
+    source,
+    destination,
+    sourcePorts: [],
+    destinationPorts: [],
+    log: false,
+    mirrors: [],
+  };
 }
 
 function numberOf(protocol: Protocol): number {

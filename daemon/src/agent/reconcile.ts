@@ -115,12 +115,14 @@ export class Reconciler {
     for (const record of compiled.acls) yield { table: 'acl', op: 'set', record };
     for (const record of compiled.vrfs) yield { table: 'vrf', op: 'set', record };
     for (const record of compiled.nexthops) yield { table: 'nexthop', op: 'set', record };
+    for (const record of compiled.mirrors) yield { table: 'mirror', op: 'set', record };
     for (const row of compiled.bridge) yield { table: 'bridge', op: 'set', record: this.#placed(row) };
     for (const row of compiled.routes) yield { table: 'route', op: 'set', record: this.#stitched(row) };
     for (const record of compiled.vifs) yield { table: 'vif', op: 'set', record };
     for (const record of compiled.peers) yield { table: 'peer', op: 'set', record };
     for (const record of compiled.labels) yield { table: 'label', op: 'set', record };
     for (const record of compiled.vnis) yield { table: 'vni', op: 'set', record };
+    for (const record of compiled.networks) yield { table: 'network', op: 'set', record };
   }
 
   /** The row with what its place in the tables decides. */
@@ -184,7 +186,10 @@ export function keyOf(change: PlainRow): string {
       return `label ${change.record.label}`;
     case 'vni':
       return `vni ${change.record.vni}`;
+    case 'network':
+      return `network ${change.record.number}`;
     case 'acl':
+    case 'mirror':
     case 'nexthop':
     case 'peer':
     case 'vif':

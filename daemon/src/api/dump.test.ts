@@ -24,6 +24,7 @@ const vif: VifRecord = {
   ingressAcl: -1,
   fatFlows: [],
   fatFlowExclude: [],
+  mirrors: [],
 };
 const none = { packets: 0, bytes: 0, errors: 0 };
 const state = {

@@ -20,6 +20,8 @@ import type { BridgeRecord, Family, NexthopRecord, RouteRecord, TunnelRecord, Vi
 /** Letters of interface flags, in print order. */
 const VIF_LETTERS: Record<keyof typeof VIF_FLAG, string> = {
   policy: 'P',
+  receiveMirror: 'Mr',
+  transmitMirror: 'Mt',
   transmitOffload: 'Tc',
   l3: 'L3',
   l2: 'L2',
@@ -35,12 +37,14 @@ const NH_NAMES: Record<keyof typeof NH_FLAG, string> = {
   valid: 'Valid',
   policy: 'Policy',
   tunnelGre: 'MPLSoGRE',
+  tunnelUdp: 'Udp',
   multicast: 'Multicast',
   tunnelMplsUdp: 'MPLSoUDP',
   tunnelVxlan: 'Vxlan',
   compositeEvpn: 'Evpn',
   compositeEncap: 'Encap',
   routeLookup: 'RouteLookup',
+  copySip: 'Copy SIP',
   etreeRoot: 'Etree Root',
   l3Vxlan: 'l3_vxlan',
 };

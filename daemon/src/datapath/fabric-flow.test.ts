@@ -129,6 +129,7 @@ const acl = (source: AclPeer): AclRecord => ({
       sourcePorts: [],
       destinationPorts: [],
       log: false,
+      mirrors: [],
     },
   ],
 });

@@ -370,6 +370,7 @@ test('a client that a server refuses does not stand in the way of the others', (
         sourcePorts: [],
         destinationPorts: [],
         log: false,
+        mirrors: [],
       },
     ],
     otherwise: 'pass',

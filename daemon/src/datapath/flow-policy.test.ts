@@ -17,6 +17,7 @@ const rule = (changes: Partial<AclRuleRecord>): AclRuleRecord => ({
   sourcePorts: [],
   destinationPorts: [],
   log: false,
+  mirrors: [],
   ...changes,
 });
 const acl = (id: number, ...rules: readonly AclRuleRecord[]): AclRecord => ({

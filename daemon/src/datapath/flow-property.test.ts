@@ -45,6 +45,7 @@ const acl = fc
       sourcePorts: [],
       destinationPorts: [[only, only + 5] as const],
       log: false,
+      mirrors: [],
     })),
   );
 const fat: fc.Arbitrary<FatFlowRecord> = fc.record({

@@ -9,7 +9,7 @@ const vif = (id: number): Vif =>
   new Vif({
     ...{ id, type: VIF_TYPE.virtual, name: `tap${id}`, mac: '00:00:5e:00:01:00', vrf: 7, mcastVrf: 7, flags: 0 },
     ...{ nexthop: 20 + id, ip: '5.5.5.3', ip6: null, mtu: 1450, macs: ['02:00:00:00:00:03'], portSecurity: true },
-    ...{ maxFlows: 0, egressAcl: -1, ingressAcl: -1, fatFlows: [], fatFlowExclude: [] },
+    ...{ maxFlows: 0, egressAcl: -1, ingressAcl: -1, fatFlows: [], fatFlowExclude: [], mirrors: [] },
   });
 
 function key(id: number): FragmentKey {

@@ -15,6 +15,7 @@ const rule = (given: Partial<AclRuleRecord>): AclRuleRecord => ({
   sourcePorts: [],
   destinationPorts: [],
   log: false,
+  mirrors: [],
   ...given,
 });
 const acl = (rules: readonly AclRuleRecord[], otherwise: 'pass' | 'deny' = 'deny'): Acl =>

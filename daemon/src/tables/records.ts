@@ -12,6 +12,9 @@ type VifType = (typeof VIF_TYPE)[keyof typeof VIF_TYPE];
 /** Interface flags; the bit values are those `vif` prints as letters (tf-vrouter include/vr_interface.h). */
 export const VIF_FLAG = {
   policy: 0x1,
+  /** What the guest sends, and what it is sent, is copied to an analyzer. */
+  receiveMirror: 0x8,
+  transmitMirror: 0x10,
   /** The port finishes checksums and cuts super-frames itself. */
   transmitOffload: 0x20,
   l3: 0x40,
@@ -57,6 +60,17 @@ export interface VifRecord {
   readonly fatFlows: readonly FatFlowRecord[];
   /** Prefixes (`a.b.c.d/len`) that fat flows never fold. Empty without fat-flow rules. */
   readonly fatFlowExclude: readonly string[];
+  /** Whom its frames are copied to. */
+  readonly mirrors: readonly VifMirrorRecord[];
+}
+
+/** Copies of an interface's frames for one analyzer. */
+export interface VifMirrorRecord {
+  /** Index of the mirror, see MirrorRecord. */
+  readonly mirror: number;
+  /** What the guest sends is copied; what it is sent is. */
+  readonly receive: boolean;
+  readonly transmit: boolean;
 }
 
 /** One fat-flow rule of an interface; "source" and "destination" as the guest behind it sees them. */
@@ -118,6 +132,16 @@ export interface AclRuleRecord {
   readonly destinationPorts: readonly PortRange[];
   /** Whether sessions it decides are told to the log of sessions even where others are sampled. */
   readonly log: boolean;
+  /** Whom packets of the sessions it decides are copied to. */
+  readonly mirrors: readonly RuleMirrorRecord[];
+}
+
+/** Copies of a session's packets for one analyzer: of those in the direction of the rule, of those the other way. */
+export interface RuleMirrorRecord {
+  /** Index of the mirror, see MirrorRecord. */
+  readonly mirror: number;
+  readonly forward: boolean;
+  readonly reverse: boolean;
 }
 
 export type PortRange = readonly [first: number, last: number];
@@ -151,12 +175,14 @@ export const NH_FLAG = {
   valid: 0x1,
   policy: 0x2,
   tunnelGre: 0x8,
+  tunnelUdp: 0x10,
   multicast: 0x20,
   tunnelMplsUdp: 0x40,
   tunnelVxlan: 0x80,
   compositeEvpn: 0x1000,
   compositeEncap: 0x2000,
   routeLookup: 0x8000,
+  copySip: 0x20000,
   etreeRoot: 0x200000,
   l3Vxlan: 0x2000000,
 } as const;
@@ -180,8 +206,10 @@ export interface NexthopRecord {
    * the other end of the tunnel is not known.
    */
   readonly rewrite: string;
-  /** Only of tunnels. */
+  /** Only of tunnels to other hosts. */
   readonly tunnel?: TunnelRecord;
+  /** Only of tunnels in plain UDP, which mirrors have. */
+  readonly udp?: UdpTunnelRecord;
   /** Members of a composite, in order. */
   readonly members: readonly { readonly nexthop: number; readonly label: number }[];
 }
@@ -198,6 +226,50 @@ export interface TunnelRecord {
   readonly mtu: number;
   /** Routed packets in VXLAN: destination MAC of the Ethernet header made for them. */
   readonly innerMac: string | null;
+}
+
+/** Where copies go in UDP: to an address that is routed in the VRF of what is copied, or in that of the nexthop (not -1). */
+export interface UdpTunnelRecord {
+  /** Address of this host on the underlay, for copies that cannot have that of an interface; of the destination's family. */
+  readonly source: string;
+  readonly destination: string;
+  /** Of copies of what is not IP; others have one of their flow. */
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+}
+
+/**
+ * A mirror: whom frames are copied to, and how. With a header the copy is wrapped into metadata and UDP by a nexthop with `udp`. Without,
+ * the frame goes as it is: out of the interface of an encap nexthop, or through a tunnel nexthop with `vni` as MPLS label or VXLAN
+ * identifier. A mirror whose analyzer is not known has the discard nexthop.
+ */
+export interface MirrorRecord {
+  /** 0 to 254. */
+  readonly id: number;
+  /** Name of the analyzer, for the operator. */
+  readonly name: string;
+  readonly nexthop: number;
+  /** Whether copies have the Juniper header: metadata, UDP, IP. */
+  readonly isDynamic: boolean;
+  /** MPLS label or VXLAN identifier copies without header are sent with; -1: none. */
+  readonly vni: number;
+  /** Not 0: nothing is copied; frames leave through the underlay with this VLAN tag, and the NIC copies them. */
+  readonly nicVlan: number;
+  /** Most copies a second; 0: any number. */
+  readonly rateLimit: number;
+  /** One of so many packets is copied; 1: all. */
+  readonly sample: number;
+  /** Most bytes of a frame that are copied; 0: all. */
+  readonly snapLength: number;
+  /** Whether ICMP errors that quote a copy are kept from the interface they are for. */
+  readonly suppressErrors: boolean;
+}
+
+/** Name of a network a route may name: what the metadata of copies has. */
+export interface NetworkNameRecord {
+  readonly number: number;
+  /** Full name, `domain:project:name`. */
+  readonly name: string;
 }
 
 /** A host tunnel packets are accepted from. */
@@ -279,5 +351,9 @@ export type TableChange =
   | { readonly table: 'vni'; readonly op: 'delete'; readonly vni: number }
   | { readonly table: 'peer'; readonly op: 'set'; readonly record: PeerRecord }
   | { readonly table: 'peer'; readonly op: 'delete'; readonly id: number }
+  | { readonly table: 'mirror'; readonly op: 'set'; readonly record: MirrorRecord }
+  | { readonly table: 'mirror'; readonly op: 'delete'; readonly id: number }
+  | { readonly table: 'network'; readonly op: 'set'; readonly record: NetworkNameRecord }
+  | { readonly table: 'network'; readonly op: 'delete'; readonly number: number }
   | { readonly table: 'bridge'; readonly op: 'set'; readonly record: BridgeRecord }
   | { readonly table: 'bridge'; readonly op: 'delete'; readonly vrf: number; readonly mac: string };

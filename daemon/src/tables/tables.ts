@@ -4,6 +4,7 @@ import { BridgeTable } from './bridge.js';
 import type { Counters } from './counters.js';
 import { Epochs } from './epochs.js';
 import { LabelTable, VniTable } from './labels.js';
+import { MirrorTable } from './mirror.js';
 import { NexthopTable } from './nexthop.js';
 import { PeerTable } from './peers.js';
 import type { TableChange, VifRecord, VrfRecord } from './records.js';
@@ -25,6 +26,9 @@ export class Tables {
   readonly labels = new LabelTable();
   readonly vnis = new VniTable();
   readonly peers = new PeerTable();
+  readonly mirrors = new MirrorTable();
+  /** Full names of networks by number. */
+  readonly networks = new Map<number, string>();
   readonly bridge: BridgeTable;
   readonly epochs = new Epochs();
   readonly #counters: Counters | null;
@@ -71,6 +75,14 @@ export class Tables {
       case 'peer':
         if (change.op === 'set') this.peers.set(change.record);
         else this.peers.delete(change.id);
+        return;
+      case 'mirror':
+        if (change.op === 'set') this.mirrors.set(change.record);
+        else this.mirrors.delete(change.id);
+        return;
+      case 'network':
+        if (change.op === 'set') this.networks.set(change.record.number, change.record.name);
+        else this.networks.delete(change.number);
         return;
     }
   }
@@ -144,6 +156,8 @@ export function snapshot(tables: Tables): TableChange[] {
     }
   }
   for (const { record } of tables.vifs.entries()) changes.push({ table: 'vif', op: 'set', record });
+  for (const [number, name] of tables.networks) changes.push({ table: 'network', op: 'set', record: { number, name } });
+  for (const { record } of tables.mirrors.entries()) changes.push({ table: 'mirror', op: 'set', record });
   for (const record of tables.peers.entries()) changes.push({ table: 'peer', op: 'set', record });
   for (const record of tables.labels.entries()) changes.push({ table: 'label', op: 'set', record });
   for (const record of tables.vnis.entries()) changes.push({ table: 'vni', op: 'set', record });
@@ -163,7 +177,10 @@ export function removalOf(set: TableRow): TableChange {
       return { table: 'label', op: 'delete', label: set.record.label };
     case 'vni':
       return { table: 'vni', op: 'delete', vni: set.record.vni };
+    case 'network':
+      return { table: 'network', op: 'delete', number: set.record.number };
     case 'acl':
+    case 'mirror':
     case 'nexthop':
     case 'peer':
     case 'vif':

@@ -22,6 +22,7 @@ const record = (id: number, rules: number): VifRecord => ({
   ingressAcl: -1,
   fatFlows: Array.from({ length: rules }, (_, i) => rule({ port: i })),
   fatFlowExclude: [],
+  mirrors: [],
 });
 
 test('the table knows how many interfaces have fat-flow rules, however they change', (t) => {

@@ -118,6 +118,7 @@ export const fabricOf = ({ id: vrf, floodUnknownUnicast }: VrfRecord): VifRecord
   ingressAcl: -1,
   fatFlows: [],
   fatFlowExclude: [],
+  mirrors: [],
 });
 
 /** One network's routing tables. */

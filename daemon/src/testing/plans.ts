@@ -16,6 +16,7 @@ export const UNRESTRICTED_PORT: Omit<
   ingressAcl: -1,
   fatFlows: [],
   fatFlowExclude: [],
+  mirrors: [],
 };
 
 /** What a network plan says of a network without policies, on one host. */

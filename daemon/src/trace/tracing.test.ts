@@ -384,6 +384,7 @@ const HTTP: AclRuleRecord = {
   sourcePorts: [],
   destinationPorts: [[80, 80]],
   log: false,
+  mirrors: [],
 };
 const WEB: AclRecord = { id: 9, name: 'default-domain:default-project:web ingress', rules: [HTTP], otherwise: 'deny' };
 const guarded: NetworkOptions = { acls: [WEB], port: (vif) => (vif === 4 ? { ingressAcl: 9 } : {}) };

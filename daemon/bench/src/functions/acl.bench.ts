@@ -18,6 +18,7 @@ const rules = (count: number): AclRuleRecord[] =>
     sourcePorts: [],
     destinationPorts: [[1000 + 10 * i, 1005 + 10 * i]],
     log: false,
+    mirrors: [],
   }));
 
 function compiled(list: readonly AclRuleRecord[]): Acl {

@@ -94,6 +94,7 @@ function chooseRule(choices: Choices, name: string): AclRuleRecord {
     sourcePorts: choices.pick(PORTS),
     destinationPorts: choices.pick(PORTS),
     log: choices.chance(64),
+    mirrors: [],
   };
 }
 
