@@ -1,7 +1,7 @@
 import test from 'ava';
 
 import type { FlowQuery } from './api/view.js';
-import type { FlowDump } from './control/dumps.js';
+import type { FlowDump } from './control/flow-dumps.js';
 import { parseFlowMatch } from './control/flow-match.js';
 import { RefusedError } from './control/refused.js';
 import { FlowView } from './flow-view.js';

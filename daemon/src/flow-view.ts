@@ -5,7 +5,7 @@ import { FlowFilter } from './api/flow-filter.js';
 import { countFlows, findFlows, flowValue, sortFlows } from './api/flow-list.js';
 import { FlowNamer } from './api/flow-names.js';
 import type { FlowQuery } from './api/view.js';
-import type { FlowCountsDump, FlowDump, FlowOp, FlowTableDump } from './control/dumps.js';
+import type { FlowCountsDump, FlowDump, FlowOp, FlowTableDump } from './control/flow-dumps.js';
 import type { FlowMatch } from './control/flow-match.js';
 import { RefusedError } from './control/refused.js';
 import { FLOW, type FlowTable, TCP_FLAG } from './tables/flow.js';

@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { ProbeAnswer } from './agent/prober.js';
-import type { ProbeRequest } from './control/dumps.js';
+import type { ProbeRequest } from './control/host-dumps.js';
 import { RefusedError } from './control/refused.js';
 import { probeOverlay } from './overlay-probe.js';
 import { ROUTE_FLAG } from './tables/records.js';

@@ -1,5 +1,5 @@
 import type { ProbeAnswer, Prober } from './agent/prober.js';
-import type { ProbeDump, ProbeRequest } from './control/dumps.js';
+import type { ProbeDump, ProbeRequest } from './control/host-dumps.js';
 import { DEFAULT_SCOPE, fullName, shortName, splitName } from './control/names.js';
 import { RefusedError } from './control/refused.js';
 import type { Nexthop } from './tables/nexthop.js';

@@ -7,29 +7,20 @@ import type { ApplyOptions, CopyRequest, DaemonView, FlowQuery, LiveLimits } fro
 import type {
   BridgeRouteDump,
   DropstatsDump,
-  FlowCountsDump,
-  FlowDump,
-  FlowOp,
-  FlowTableDump,
-  HostCountsDump,
-  HostDump,
   InetFamily,
   InetRouteDump,
-  LiveTrace,
   MplsDump,
   NexthopDump,
   ObjectOutcome,
-  ProbeDump,
-  ProbeRequest,
   StatusDump,
-  StoreCopyDump,
-  TraceDump,
-  TraceRequest,
   VifDump,
   VrfstatsDump,
   VxlanDump,
   WaitDump,
 } from './control/dumps.js';
+import type { FlowCountsDump, FlowDump, FlowOp, FlowTableDump } from './control/flow-dumps.js';
+import type { HostCountsDump, HostDump, ProbeDump, ProbeRequest, StoreCopyDump } from './control/host-dumps.js';
+import type { LiveTrace, TraceDump, TraceRequest } from './control/trace-dumps.js';
 import type { FlowMatch } from './control/flow-match.js';
 import { fullName } from './control/names.js';
 import type { RedisSettings } from './control/redis-connection.js';

@@ -8,7 +8,8 @@
  */
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import type { FlowDump, InetRouteDump } from '../../daemon/src/control/dumps.js';
+import type { InetRouteDump } from '../../daemon/src/control/dumps.js';
+import type { FlowDump } from '../../daemon/src/control/flow-dumps.js';
 import type { Daemon } from './lab/daemon.js';
 import {
   ANY,

@@ -7,7 +7,8 @@
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import type { DropstatsDump, FlowDump } from '../../daemon/src/control/dumps.js';
+import type { DropstatsDump } from '../../daemon/src/control/dumps.js';
+import type { FlowDump } from '../../daemon/src/control/flow-dumps.js';
 import { eth } from 'vrouterd/dist/testing/packet-builder.js';
 import type { Daemon } from './lab/daemon.js';
 import type { Namespace } from './lab/namespace.js';

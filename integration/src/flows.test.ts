@@ -5,7 +5,7 @@
  *                      └───────────────────────────┘
  */
 import test from 'ava';
-import type { FlowDump, FlowTableDump } from '../../daemon/src/control/dumps.js';
+import type { FlowDump, FlowTableDump } from '../../daemon/src/control/flow-dumps.js';
 import type { Daemon } from './lab/daemon.js';
 import { until } from './lab/process.js';
 import { portOf, twoGuests } from './lab/topology.js';

@@ -1,7 +1,8 @@
 /** The hosts of a cluster as `vrouter get hosts` shows them, and a host that moves to a store it can share. */
 import { readFile, writeFile } from 'node:fs/promises';
 import test from 'ava';
-import type { HostDump, StatusDump } from '../../daemon/src/control/dumps.js';
+import type { StatusDump } from '../../daemon/src/control/dumps.js';
+import type { HostDump } from '../../daemon/src/control/host-dumps.js';
 import { Cluster } from './lab/cluster.js';
 import { Lab } from './lab/lab.js';
 import { PrivateRedis } from './lab/private-redis.js';

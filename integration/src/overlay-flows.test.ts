@@ -10,7 +10,8 @@ import { readFile } from 'node:fs/promises';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { readYaml } from 'vrouterd/dist/yaml.js';
-import type { FlowDump, InetRouteDump } from '../../daemon/src/control/dumps.js';
+import type { InetRouteDump } from '../../daemon/src/control/dumps.js';
+import type { FlowDump } from '../../daemon/src/control/flow-dumps.js';
 import { Cluster, type Host, reaches } from './lab/cluster.js';
 import {
   ONE,

@@ -5,7 +5,7 @@
  *   └────────────────────────────┘             └─────────────────────────┘
  */
 import test from 'ava';
-import type { FlowDump } from '../../daemon/src/control/dumps.js';
+import type { FlowDump } from '../../daemon/src/control/flow-dumps.js';
 import { Cluster, reaches } from './lab/cluster.js';
 import { network } from './lab/topology.js';
 import { between, connects, group, leftNetwork, policy, rightNetwork, serve } from './lab/two-networks.js';

@@ -5,7 +5,8 @@
  *                      └───────────────────────────┘
  */
 import test from 'ava';
-import type { FlowDump, InetRouteDump, NexthopDump, VifDump } from '../../daemon/src/control/dumps.js';
+import type { InetRouteDump, NexthopDump, VifDump } from '../../daemon/src/control/dumps.js';
+import type { FlowDump } from '../../daemon/src/control/flow-dumps.js';
 import type { Daemon } from './lab/daemon.js';
 import { openTcp } from './lab/tcp.js';
 import { inside, network, port, portOf, twoGuests } from './lab/topology.js';

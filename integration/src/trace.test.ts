@@ -6,7 +6,8 @@
  *                      └───────────────────────────┘
  */
 import test from 'ava';
-import type { DropstatsDump, StatusDump, TraceDump } from '../../daemon/src/control/dumps.js';
+import type { DropstatsDump, StatusDump } from '../../daemon/src/control/dumps.js';
+import type { TraceDump } from '../../daemon/src/control/trace-dumps.js';
 import { until } from './lab/process.js';
 import { portOf, twoGuests } from './lab/topology.js';
 

@@ -1,5 +1,5 @@
 /** Entries of the flow table as the tools show them. */
-import type { FlowDump, FlowTableDump } from '../control/dumps.js';
+import type { FlowDump, FlowTableDump } from '../control/flow-dumps.js';
 import {
   FLOW,
   FLOW_ACTION,

@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 
 import type { FastifyInstance } from 'fastify';
 
-import { FLOW_OPS, FLOW_SORTS, type FlowOp, type FlowSort } from '../control/dumps.js';
+import { FLOW_OPS, FLOW_SORTS, type FlowOp, type FlowSort } from '../control/flow-dumps.js';
 import { type FlowMatch, parseFlowMatch } from '../control/flow-match.js';
 import { NDJSON, ndjson } from './ndjson.js';
 import type { DaemonView } from './view.js';

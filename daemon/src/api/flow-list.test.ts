@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 
-import type { FlowSort } from '../control/dumps.js';
+import type { FlowSort } from '../control/flow-dumps.js';
 import { type FlowEndpoint, type FlowMatch, formatFlowMatch } from '../control/flow-match.js';
 import { FLOW, FLOW_ACTION, FLOW_FLAG, FlowTable, newFlowKey, TCP_FLAG } from '../tables/flow.js';
 import { addFlow, type FlowSpec } from '../testing/flows.js';

@@ -2,7 +2,7 @@
  * The flow table gone through from the main thread, while the worker changes it. All walks are generators of indices that yield
  * `undefined` whenever they had their share of a turn of the event loop: who walks them then lets others have theirs.
  */
-import type { FlowCountsDump, FlowSort } from '../control/dumps.js';
+import type { FlowCountsDump, FlowSort } from '../control/flow-dumps.js';
 import { FLOW, FLOW_DOUBLE, type FlowTable } from '../tables/flow.js';
 import { flowAction } from './flow-dump.js';
 import type { FlowFilter } from './flow-filter.js';

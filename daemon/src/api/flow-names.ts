@@ -1,4 +1,5 @@
-import type { FlowDump, FlowEnd, FlowNames, InetFamily } from '../control/dumps.js';
+import type { InetFamily } from '../control/dumps.js';
+import type { FlowDump, FlowEnd, FlowNames } from '../control/flow-dumps.js';
 import { prefixWords, wordMask } from '../tables/address-words.js';
 import { FLOW, type FlowTable } from '../tables/flow.js';
 import type { FatFlowPrefix } from '../tables/records.js';

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { HostStateName } from '../control/dumps.js';
+import type { HostStateName } from '../control/host-dumps.js';
 import type { DaemonView } from './view.js';
 
 const STATES: readonly HostStateName[] = ['alive', 'leaseExpired', 'keepaliveAnswered', 'withdrawn'];

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { FastifyInstance } from 'fastify';
 
-import type { LiveTrace, TraceRequest } from '../control/dumps.js';
+import type { LiveTrace, TraceRequest } from '../control/trace-dumps.js';
 import { RefusedError } from '../control/refused.js';
 import { bridgedTrace } from '../testing/dumps.js';
 import { guestView } from '../testing/view.js';

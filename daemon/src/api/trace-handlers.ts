@@ -3,7 +3,8 @@ import { Readable } from 'node:stream';
 
 import type { FastifyInstance } from 'fastify';
 
-import type { ProbeRequest, TraceRequest } from '../control/dumps.js';
+import type { ProbeRequest } from '../control/host-dumps.js';
+import type { TraceRequest } from '../control/trace-dumps.js';
 import { NDJSON } from './ndjson.js';
 import type { DaemonView } from './view.js';
 

@@ -6,29 +6,20 @@ import type {
   BridgeRouteDump,
   DropstatsDump,
   ErrorReply,
-  FlowCountsDump,
-  FlowDump,
-  FlowOp,
-  FlowSort,
-  FlowTableDump,
-  HostDump,
   InetFamily,
   InetRouteDump,
-  LiveTrace,
   MplsDump,
   NexthopDump,
   ObjectOutcome,
-  ProbeDump,
-  ProbeRequest,
   StatusDump,
-  StoreCopyDump,
-  TraceDump,
-  TraceRequest,
   VifDump,
   VrfstatsDump,
   VxlanDump,
   WaitDump,
 } from '../control/dumps.js';
+import type { FlowCountsDump, FlowDump, FlowOp, FlowSort, FlowTableDump } from '../control/flow-dumps.js';
+import type { HostDump, ProbeDump, ProbeRequest, StoreCopyDump } from '../control/host-dumps.js';
+import type { LiveTrace, TraceDump, TraceRequest } from '../control/trace-dumps.js';
 import { Exit, STATUS } from './exit.js';
 
 export const DEFAULT_SOCKET = '/run/vrouterd/vrouterd.sock';

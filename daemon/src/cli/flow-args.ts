@@ -2,8 +2,8 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 
-import { FLOW_SORTS } from '../control/dumps.js';
-import type { FlowOp, FlowSort } from '../control/dumps.js';
+import { FLOW_SORTS } from '../control/flow-dumps.js';
+import type { FlowOp, FlowSort } from '../control/flow-dumps.js';
 import { parseFlowMatch } from '../control/flow-match.js';
 import type { FlowMatch } from '../control/flow-match.js';
 import { Exit } from './exit.js';

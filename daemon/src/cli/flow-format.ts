@@ -1,5 +1,5 @@
 /** The flow table as the classic tool lists it. */
-import type { FlowDump, FlowEnd, FlowNames, FlowTableDump } from '../control/dumps.js';
+import type { FlowDump, FlowEnd, FlowNames, FlowTableDump } from '../control/flow-dumps.js';
 import { protocolTitle } from '../control/flow-match.js';
 import type { FlowEndpoint, FlowMatch } from '../control/flow-match.js';
 

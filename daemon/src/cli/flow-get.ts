@@ -1,5 +1,6 @@
 /** `flow --get`: everything there is to know of one flow. */
-import type { DropstatsDump, FlowDump, InetRouteDump, NexthopDump, VifDump } from '../control/dumps.js';
+import type { DropstatsDump, InetRouteDump, NexthopDump, VifDump } from '../control/dumps.js';
+import type { FlowDump } from '../control/flow-dumps.js';
 import { protocolTitle } from '../control/flow-match.js';
 import type { Daemon } from './client.js';
 import { shortMac } from './columns.js';

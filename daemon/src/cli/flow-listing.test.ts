@@ -1,7 +1,7 @@
 import test from 'ava';
 
 import { parseFlowMatch } from '../control/flow-match.js';
-import type { FlowDump } from '../control/dumps.js';
+import type { FlowDump } from '../control/flow-dumps.js';
 import { tcpFlow } from '../testing/dumps.js';
 import { formatFlow, formatTitles } from './flow-format.js';
 

@@ -1,6 +1,6 @@
 import test from 'ava';
 
-import type { FlowCountsDump, FlowDump, FlowTableDump } from '../control/dumps.js';
+import type { FlowCountsDump, FlowDump, FlowTableDump } from '../control/flow-dumps.js';
 import { flowTable, tcpFlow } from '../testing/dumps.js';
 import { surroundings } from '../testing/surroundings.js';
 import type { Daemon, FlowListing } from './client.js';

@@ -1,5 +1,5 @@
 /** The live views of `flow`: -r, -s, --watch. */
-import type { FlowCountsDump, FlowDump, FlowTableDump } from '../control/dumps.js';
+import type { FlowCountsDump, FlowDump, FlowTableDump } from '../control/flow-dumps.js';
 import { protocolTitle } from '../control/flow-match.js';
 import { table } from './columns.js';
 import { formatAction, formatNames } from './flow-format.js';

@@ -1,6 +1,6 @@
 import test from 'ava';
 
-import type { FlowDump } from '../control/dumps.js';
+import type { FlowDump } from '../control/flow-dumps.js';
 import { parseFlowMatch } from '../control/flow-match.js';
 import { encapNexthop, flowTable, guestVif, inetRoute, tcpFlow } from '../testing/dumps.js';
 import { surroundings } from '../testing/surroundings.js';

@@ -1,5 +1,5 @@
 /** `flow`: the flow table. */
-import type { FlowDump, FlowTableDump } from '../control/dumps.js';
+import type { FlowDump, FlowTableDump } from '../control/flow-dumps.js';
 import type { Daemon } from './client.js';
 import { json } from './columns.js';
 import { Exit, STATUS } from './exit.js';

@@ -1,5 +1,5 @@
 /** Says of a probe which half is broken, and what to do about it. */
-import type { ProbeDump } from '../control/dumps.js';
+import type { ProbeDump } from '../control/host-dumps.js';
 
 /** What an echo to the other host's address on the underlay met; `unknown`: none could be sent. */
 export type Underlay = 'answers' | 'silent' | 'unknown';

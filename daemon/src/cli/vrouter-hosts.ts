@@ -1,5 +1,5 @@
 /** What `vrouter get hosts` prints. */
-import type { HostDump, HostStateName } from '../control/dumps.js';
+import type { HostDump, HostStateName } from '../control/host-dumps.js';
 import { table } from './columns.js';
 
 const STATES: Readonly<Record<HostStateName, string>> = {

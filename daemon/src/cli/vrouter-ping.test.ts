@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { HostDump, ProbeDump, ProbeRequest } from '../control/dumps.js';
+import type { HostDump, ProbeDump, ProbeRequest } from '../control/host-dumps.js';
 import { remoteProbe } from '../testing/dumps.js';
 import { type Answering, TestNet } from '../testing/net.js';
 import { surroundings } from '../testing/surroundings.js';

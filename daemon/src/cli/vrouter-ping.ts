@@ -1,5 +1,5 @@
 /** `vrouter ping`: whether a host answers on the underlay, or how far packets get through the tunnel. */
-import type { ProbeDump } from '../control/dumps.js';
+import type { ProbeDump } from '../control/host-dumps.js';
 import { json } from './columns.js';
 import type { EchoEvent, Echoes } from './echoes.js';
 import { Exit, STATUS } from './exit.js';

@@ -1,6 +1,6 @@
 /** `vrouter store`: moves a cluster's configuration from one store to another. */
 import { Argument, type Command } from 'commander';
-import type { StoreCopyDump } from '../control/dumps.js';
+import type { StoreCopyDump } from '../control/host-dumps.js';
 import { json } from './columns.js';
 import { Exit, STATUS } from './exit.js';
 import type { CommonOptions, Surroundings } from './tool.js';

@@ -1,7 +1,7 @@
 /** The command line of `vrouter trace`. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
-import type { TraceOutcome } from '../control/dumps.js';
+import type { TraceOutcome } from '../control/trace-dumps.js';
 import { index } from './tool.js';
 import type { CommonOptions } from './tool.js';
 

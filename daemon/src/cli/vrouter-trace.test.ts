@@ -1,5 +1,6 @@
 import test from 'ava';
-import type { LiveTrace, StatusDump, TraceRequest } from '../control/dumps.js';
+import type { StatusDump } from '../control/dumps.js';
+import type { LiveTrace, TraceRequest } from '../control/trace-dumps.js';
 import { bridgedTrace } from '../testing/dumps.js';
 import { nodeError, surroundings } from '../testing/surroundings.js';
 import type { Daemon, LiveQuery } from './client.js';

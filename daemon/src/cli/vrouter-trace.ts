@@ -1,5 +1,5 @@
 /** `vrouter trace`: what the datapath does with a packet. */
-import type { TraceDump, TraceOutcome, TraceStep, TraceTunnel } from '../control/dumps.js';
+import type { TraceDump, TraceOutcome, TraceStep, TraceTunnel } from '../control/trace-dumps.js';
 import type { Daemon } from './client.js';
 import { json, table } from './columns.js';
 import { Exit, STATUS } from './exit.js';

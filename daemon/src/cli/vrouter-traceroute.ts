@@ -1,5 +1,5 @@
 /** `vrouter traceroute`: the hops to a host on the underlay, and through it to an address of a network. */
-import type { ProbeDump } from '../control/dumps.js';
+import type { ProbeDump } from '../control/host-dumps.js';
 import { json, table } from './columns.js';
 import type { EchoEvent } from './echoes.js';
 import { Exit, STATUS } from './exit.js';

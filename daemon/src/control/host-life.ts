@@ -1,4 +1,4 @@
-import type { HostStateName } from './dumps.js';
+import type { HostStateName } from './host-dumps.js';
 
 /** Lease of a host, and what happens when it is gone, ms. */
 export const LEASE = { lastsMs: 10_000, renewMs: 3_000, graceMs: 5_000, askMs: 1_000, lost: 3 } as const;

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { HostDump } from './dumps.js';
+import type { HostDump } from './host-dumps.js';
 import type { KnownHost } from './host-follower.js';
 import { type LogId, parseId } from './host-log.js';
 import type { HostLease } from './host-route.js';

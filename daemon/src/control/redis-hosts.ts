@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { HostCountsDump, HostDump } from './dumps.js';
+import type { HostCountsDump, HostDump } from './host-dumps.js';
 import { hostDumps, ownDump } from './host-report.js';
 import { HostFollower, type KnownHost } from './host-follower.js';
 import { LEASE } from './host-life.js';

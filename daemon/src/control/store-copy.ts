@@ -1,5 +1,5 @@
 import type { ChainableCommander, Redis } from 'ioredis';
-import type { StoreCopyDump } from './dumps.js';
+import type { StoreCopyDump } from './host-dumps.js';
 import { explain } from './explain.js';
 import { asOperator, openRedis, redisSettings, redisText, type RedisSettings } from './redis-connection.js';
 import { SCHEMA } from './redis-layout.js';

@@ -1,15 +1,8 @@
 /** Dumps as a daemon would answer them, for tests. */
-import type {
-  FlowDump,
-  FlowTableDump,
-  HostDump,
-  InetRouteDump,
-  NexthopDump,
-  ProbeDump,
-  TraceDump,
-  TunnelDump,
-  VifDump,
-} from '../control/dumps.js';
+import type { InetRouteDump, NexthopDump, TunnelDump, VifDump } from '../control/dumps.js';
+import type { FlowDump, FlowTableDump } from '../control/flow-dumps.js';
+import type { HostDump, ProbeDump } from '../control/host-dumps.js';
+import type { TraceDump } from '../control/trace-dumps.js';
 
 /** A guest's interface as a daemon that forwards for it would show it. */
 export const guestVif = (changes: Partial<VifDump> = {}): VifDump => ({

@@ -3,7 +3,8 @@ import { dropstatsDump, vrfstatsDump } from '../api/dump.js';
 import type { DaemonView } from '../api/view.js';
 import { RefusedError } from '../control/refused.js';
 import { DROP_REASONS } from '../packet/drop.js';
-import type { StatusDump, TraceDump } from '../control/dumps.js';
+import type { StatusDump } from '../control/dumps.js';
+import type { TraceDump } from '../control/trace-dumps.js';
 import {
   bridgedTrace,
   clusterHosts,

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { RefusedError } from '../control/refused.js';
-import type { TraceDump, TraceRequest } from '../control/dumps.js';
+import type { TraceDump, TraceRequest } from '../control/trace-dumps.js';
 import { GATEWAY_MAC, macOf, type NetworkOptions, TestNetwork } from '../testing/network.js';
 import { eth } from '../testing/packet-builder.js';
 import { formatMac } from '../wire/addr.js';

@@ -1,4 +1,4 @@
-import type { TraceRequest } from '../control/dumps.js';
+import type { TraceRequest } from '../control/trace-dumps.js';
 import { RefusedError } from '../control/refused.js';
 import type { Nexthop } from '../tables/nexthop.js';
 import { NH_FLAG, NH_TYPE, type PeerRecord, VIF_ID } from '../tables/records.js';

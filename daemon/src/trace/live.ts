@@ -1,4 +1,4 @@
-import type { LiveTrace } from '../control/dumps.js';
+import type { LiveTrace } from '../control/trace-dumps.js';
 import { RefusedError } from '../control/refused.js';
 import type { TraceFilter, TraceRecord } from '../datapath/tracer.js';
 import type { TraceNames } from './names.js';

@@ -1,4 +1,4 @@
-import type { TraceChange, TraceDump, TraceOutcome, TraceStep, TraceTunnel } from '../control/dumps.js';
+import type { TraceChange, TraceDump, TraceOutcome, TraceStep, TraceTunnel } from '../control/trace-dumps.js';
 import { HEAD_BYTES, STEP, STEP_WORD, type TraceRecord } from '../datapath/tracer.js';
 import type { SentFrame } from '../io/memory.js';
 import { DROP_REASONS, DROP_TEXT } from '../packet/drop.js';

@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import type { GuestConfig } from '../agent/punt.js';
-import type { LiveTrace, TraceDump, TraceRequest } from '../control/dumps.js';
+import type { LiveTrace, TraceDump, TraceRequest } from '../control/trace-dumps.js';
 import { RefusedError } from '../control/refused.js';
 import { Tracer } from '../datapath/tracer.js';
 import { GATEWAY_MAC, ipOf, macOf, type NetworkOptions, TestNetwork } from '../testing/network.js';

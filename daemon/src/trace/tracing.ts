@@ -1,5 +1,5 @@
 import { answerPunt, type GuestConfig } from '../agent/punt.js';
-import type { LiveTrace, TraceDump, TraceRequest } from '../control/dumps.js';
+import type { LiveTrace, TraceDump, TraceRequest } from '../control/trace-dumps.js';
 import { DEFAULT_SCOPE, fullName, shortName, splitName } from '../control/names.js';
 import { RefusedError } from '../control/refused.js';
 import type { DatapathOptions } from '../datapath/datapath.js';

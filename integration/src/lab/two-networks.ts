@@ -1,5 +1,5 @@
 import type { ExecutionContext } from 'ava';
-import type { FlowDump } from '../../../daemon/src/control/dumps.js';
+import type { FlowDump } from '../../../daemon/src/control/flow-dumps.js';
 import type { Daemon } from './daemon.js';
 import { Lab } from './lab.js';
 import type { Namespace } from './namespace.js';
