@@ -5,12 +5,12 @@ import { Packet } from '../packet/packet.js';
 import { type Counters, HEADER, type VRF_STAT, type VrfStat } from '../tables/counters.js';
 import type { FlowTable } from '../tables/flow.js';
 import type { Tables } from '../tables/tables.js';
+import { TokenBucket } from '../tables/token-bucket.js';
 import { FlowState } from './flow-state.js';
 import { releaseRun } from './fabric-merge.js';
 import { FabricState } from './fabric-state.js';
 import { Fragments, type FragmentSizes } from './fragment.js';
 import { releaseFragments } from './fragment-release.js';
-import { KeepaliveLimit } from './keepalive.js';
 import { Segmenter } from './offload.js';
 import { STEP, type Tracer } from './tracer.js';
 import { settle } from './vif-output.js';
@@ -64,7 +64,7 @@ export class Datapath {
   readonly options: DatapathOptions;
   readonly flow: FlowState;
   readonly fragments: Fragments;
-  readonly keepalives = new KeepaliveLimit();
+  readonly keepalives = new TokenBucket();
   readonly fabric: FabricState;
   /** Counts how often everything queued was sent: what is made after that may lie where it did. */
   rounds = 0;

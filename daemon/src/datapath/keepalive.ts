@@ -23,21 +23,6 @@ const BURST = 1000;
 
 const { RESULT_CODE } = keepalive;
 
-/** How many requests may be answered now. */
-export class KeepaliveLimit {
-  #tokens = BURST;
-  #refilledAt = 0;
-
-  /** Takes one; false: there have been too many. `now` is in ms. */
-  take(now: number): boolean {
-    this.#tokens = Math.min(BURST, this.#tokens + (Math.max(0, now - this.#refilledAt) * RATE) / 1000);
-    this.#refilledAt = now;
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
-    return true;
-  }
-}
-
 /**
  * Another host asks whether this one is there, or answers: [at, end) is what it has behind the label for it. On entry the frame in
  * hand is the whole one, from a host we know. What is no such message, or did not come over UDP, is not for anybody.
@@ -49,7 +34,7 @@ export function keepaliveInput(dp: Datapath, at: number, end: number): void {
   if (!vif || outerAt + udp.LEN + mpls.LEN !== at || !keepalive.fits(b, at, end)) return dp.drop('invalidPacket');
   if (keepalive.isAnswer(b, at)) return toAgent(dp, dp.fabric.answers, PUNT.routerAlert);
   if (!keepalive.isRequest(b, at)) return dp.drop('invalidPacket');
-  if (!dp.keepalives.take(dp.now)) return dp.drop('ifRxDiscard');
+  if (!dp.keepalives.take(RATE, BURST, dp.now)) return dp.drop('ifRxDiscard');
   keepalive.turnIntoAnswer(b, at, probe(dp, at));
   p.end = at + keepalive.LEN;
   turnRound(dp, outerAt, at - mpls.LEN);

@@ -6,23 +6,9 @@ import {
   SESSION_SETTING,
   type SessionEvents,
 } from '../tables/session-events.js';
+import { TokenBucket } from '../tables/token-bucket.js';
 
 const ENTRY_WORDS = FLOW_BYTES / 4;
-
-/** So many a second, and as many at once. */
-class Bucket {
-  #tokens = 0;
-  #at = -Infinity;
-
-  /** Takes one; false: there is none left. `now` in ms. */
-  take(perSecond: number, now: number): boolean {
-    this.#tokens = Math.min(perSecond, this.#tokens + ((now - this.#at) * perSecond) / 1000);
-    this.#at = now;
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
-    return true;
-  }
-}
 
 /**
  * Tells the main thread of sessions: of those that are sampled, and not of more than it wants to hear. Whether a session is told is
@@ -33,8 +19,8 @@ export class SessionTeller {
   readonly #events: SessionEvents;
   readonly #isLogged: (rule: number) => boolean;
   readonly #clock: Float64Array;
-  readonly #sessions = new Bucket();
-  readonly #refusals = new Bucket();
+  readonly #sessions = new TokenBucket();
+  readonly #refusals = new TokenBucket();
   #begun = 0;
 
   /**
@@ -64,9 +50,9 @@ export class SessionTeller {
 
   /** A pair that drops packets was made, or drops them from now on. */
   refused(index: number): void {
-    const perSecond = this.#events.settings[SESSION_SETTING.refusedPerSecond];
-    if (perSecond === 0) return;
-    if (this.#refusals.take(perSecond, this.#clock[0])) this.#put(SESSION.refused, index, 0);
+    const rate = this.#events.settings[SESSION_SETTING.refusedPerSecond];
+    if (rate === 0) return;
+    if (this.#refusals.take(rate, rate, this.#clock[0])) this.#put(SESSION.refused, index, 0);
     else this.#events.counts[SESSION_COUNT.refusedLimited]++;
   }
 
@@ -77,7 +63,8 @@ export class SessionTeller {
     const isNext = this.#begun % sample === 0;
     this.#begun = (this.#begun + 1) % sample;
     if (!isNext && !this.#isLogged(rule)) return false;
-    if (this.#sessions.take(settings[SESSION_SETTING.perSecond], this.#clock[0])) return true;
+    const rate = settings[SESSION_SETTING.perSecond];
+    if (this.#sessions.take(rate, rate, this.#clock[0])) return true;
     counts[SESSION_COUNT.limited]++;
     return false;
   }

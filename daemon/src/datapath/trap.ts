@@ -34,8 +34,9 @@ export function trapDhcp(dp: Datapath, vif: Vif): boolean {
 export function toAgent(dp: Datapath, vif: Vif, command: number, copied = 0, parameter = 0): void {
   const { p, counters } = dp;
   if (!dp.tables.vifs.get(VIF_ID.agent)) return dp.drop('trapNoIf');
+  const { agentRate, agentBurst } = dp.options;
   const length = p.end - p.at;
-  const isLet = takeToken(dp, vif) && length <= RING_FRAME;
+  const isLet = vif.toAgent.take(agentRate, agentBurst, dp.now) && length <= RING_FRAME;
   if (!isLet || !dp.toAgent.put(dp.b, p.at, length, vif.id, command, parameter)) {
     dp.tracer?.step(STEP.agent, command, DROP.ifTxDiscard, copied);
     return counters.drop(vif.id, DROP.ifTxDiscard, p.packets);
@@ -51,17 +52,6 @@ export function toAgent(dp: Datapath, vif: Vif, command: number, copied = 0, par
 export function copyToAgent(dp: Datapath, vif: Vif, command: number, parameter = 0): void {
   dp.counters.words[HEADER.copied] += dp.p.packets;
   toAgent(dp, vif, command, 1, parameter);
-}
-
-/** Takes one token of the interface's bucket; false when it is empty. */
-function takeToken(dp: Datapath, vif: Vif): boolean {
-  const { agentRate, agentBurst } = dp.options;
-  const elapsedMs = Math.max(0, dp.now - vif.refilledAt);
-  vif.tokens = Math.min(agentBurst, vif.tokens + (elapsedMs * agentRate) / 1000);
-  vif.refilledAt = dp.now;
-  if (vif.tokens < 1) return false;
-  vif.tokens -= 1;
-  return true;
 }
 
 /** The routed packet in hand has used up its hops: the agent tells its sender if that is a guest of this host, the packet ends. */

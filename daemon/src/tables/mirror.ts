@@ -1,4 +1,5 @@
 import type { MirrorRecord } from './records.js';
+import { TokenBucket } from './token-bucket.js';
 
 /** Mirrors have these numbers; 255 is none (tf-vrouter include/vr_mirror.h). */
 export const MAX_MIRRORS = 255;
@@ -8,9 +9,8 @@ export class Mirror {
   record: MirrorRecord;
   /** Packets until the next one is copied. */
   untilSample = 0;
-  /** Copies that may be made at once, and when that was last reckoned (ms). */
-  tokens = 0;
-  refilledAt = 0;
+  /** How many copies may still be made. */
+  readonly copies = new TokenBucket();
 
   constructor(record: MirrorRecord) {
     this.record = record;

@@ -2,6 +2,7 @@ import { parseMac } from '../wire/addr.js';
 import { get16, get32 } from '../wire/bytes.js';
 import { FatFlows } from './fat-flow.js';
 import { VIF_FLAG, type VifRecord } from './records.js';
+import { TokenBucket } from './token-bucket.js';
 
 /** A virtual interface as the datapath sees it: the agent's record, and what the port behind it can do. */
 export class Vif {
@@ -29,9 +30,8 @@ export class Vif {
   offloads = true;
   /** Whether it takes super-frames of UDP, too: kernels before 6.2 do not, and say so by refusing the first. */
   takesUdpSuperFrames = true;
-  /** Tokens left for frames to the agent, and when they were last refilled (ms). */
-  tokens = 0;
-  refilledAt = 0;
+  /** How many frames it may still send to the agent. */
+  readonly toAgent = new TokenBucket();
   /** What of the port's own counters is in the shared ones already. */
   kernelDropsSeen = 0;
   rxErrorsSeen = 0;

@@ -6,6 +6,7 @@ import { FrameRing, type RingFrame } from '../packet/frame-ring.js';
 import { Counters, VIF } from '../tables/counters.js';
 import type { FlowTable } from '../tables/flow.js';
 import type { Tables } from '../tables/tables.js';
+import { TokenBucket } from '../tables/token-bucket.js';
 import { OverlayFlows } from './overlay-flows.js';
 
 /** The agent is never asked too often by packets that are not real. */
@@ -50,6 +51,8 @@ export class DryRun {
   readonly #toAgent: FrameRing;
   readonly #dp: Datapath;
   readonly #records: TraceRecord[] = [];
+  /** Tokens of the interface the frame in hand came from, as they were. */
+  readonly #before = new TokenBucket();
 
   /** @param devices nobody else's as long as the run is used. */
   constructor({ tables, flows, counters, options, nowMs }: Reality, devices: Devices) {
@@ -73,10 +76,10 @@ export class DryRun {
   /** Lets a frame come in by an interface. */
   receive(vif: number, frame: Uint8Array): Outcome {
     const from = this.#dp.tables.vifs.get(vif);
-    const bucket = from && { tokens: from.tokens, refilledAt: from.refilledAt };
+    if (from) this.#before.copyFrom(from.toAgent);
     this.#io.inject(vif, frame);
     this.#io.step(this.#dp.run(this.#io.step(0)));
-    if (from) Object.assign(from, bucket);
+    from?.toAgent.copyFrom(this.#before);
     return this.#outcome();
   }
 

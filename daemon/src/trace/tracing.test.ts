@@ -261,7 +261,7 @@ test('a dry run changes nothing: not the flow table, no counter, no token, nothi
   net.punted();
   const flows = new Uint8Array(net.flows.words.buffer).slice();
   const counters = net.counters.words.slice();
-  const tokens = net.tables.vifs.get(3)?.tokens;
+  const tokens = net.tables.vifs.get(3)?.toAgent.tokens;
   const tracing = new Tracing(partsOf(net));
   const packets = [
     ...['tcp 5.5.5.4:80 rst+ack', 'tcp 5.5.5.4:80 fin+ack', 'tcp 5.5.5.4:81', 'udp 8.8.8.8:53', 'icmp 5.5.5.1'],
@@ -277,7 +277,7 @@ test('a dry run changes nothing: not the flow table, no counter, no token, nothi
   for (const packet of packets) tracing.dryRun({ vmi: 'a', packet });
   t.deepEqual(new Uint8Array(net.flows.words.buffer), flows);
   t.deepEqual(net.counters.words, counters);
-  t.is(net.tables.vifs.get(3)?.tokens, tokens);
+  t.is(net.tables.vifs.get(3)?.toAgent.tokens, tokens);
   t.deepEqual(net.io.sent, []);
   t.deepEqual(net.punted(), []);
 });
