@@ -69,6 +69,7 @@ test('documents in any order become objects with numbers, addresses, MAC and dev
         securityGroups: [],
         packetMode: false,
         fatFlows: [],
+        mirrors: [],
       },
       status: { device: 'tapf8659136-11', mac: '02:f8:65:91:36:11', addresses: ['5.5.5.3'] },
     },

@@ -20,7 +20,7 @@ test('a rule of both directions becomes two, ends and ports exchanged; then the 
   const { id, name, rules, otherwise } = aclOfBlue({ ...rule, action: 'deny', log: true });
   t.deepEqual([id, name, otherwise], [7, `${SCOPE}:blue`, 'deny']);
   const any = { network: null, prefix: null, group: null };
-  const common = { name: 'NetworkPolicy/web rules[0]', action: 'deny', protocol: 6, log: true };
+  const common = { name: 'NetworkPolicy/web rules[0]', action: 'deny', protocol: 6, log: true, mirrors: [] };
   const [blue, nine] = [
     { ...any, network: 1 },
     { ...any, prefix: '9.0.0.0/8' },

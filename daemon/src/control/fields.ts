@@ -9,7 +9,7 @@ import { shown } from './shown.js';
  * The building blocks of the resources: text that is checked and brought into its one canonical form while it is read.
  * A problem's text completes the sentence `"VALUE" ...; use e.g. EXAMPLE`.
  */
-function canonical(canonicalise: (value: string) => string, problem: string, example: string) {
+export function canonical(canonicalise: (value: string) => string, problem: string, example: string) {
   return z
     .string()
     .transform((value, context) => {

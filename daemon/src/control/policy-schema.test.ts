@@ -152,5 +152,6 @@ test('objects stored before a field existed have its default', (t) => {
     securityGroups: [],
     packetMode: false,
     fatFlows: [],
+    mirrors: [],
   });
 });

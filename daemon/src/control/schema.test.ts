@@ -98,6 +98,7 @@ test('an interface gets its defaults, and its reference the scope of the documen
       securityGroups: [],
       packetMode: false,
       fatFlows: [],
+      mirrors: [],
     },
   });
 });
@@ -110,6 +111,7 @@ test('a namespace port gets its defaults', (t) => {
     securityGroups: [],
     packetMode: false,
     fatFlows: [],
+    mirrors: [],
   });
 });
 

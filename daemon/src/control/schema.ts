@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { explain } from './explain.js';
 import { namePart, reference, uuid } from './fields.js';
 import { DEFAULT_SCOPE, fullName, shortName, splitName, type Scope } from './names.js';
+import { resolveMirror } from './mirror-to.js';
 import { networkPolicySpec, type NetworkPolicySpec, type PolicyPeer } from './network-policy.js';
 import { RefusedError } from './refused.js';
 import { securityGroupSpec, type SecurityGroupRule, type SecurityGroupSpec } from './security-group.js';
@@ -81,6 +82,7 @@ export const VALIDATORS = {
       ...given.spec,
       virtualNetwork: resolve(given.spec.virtualNetwork, given.metadata),
       securityGroups: resolveAll(given.spec.securityGroups, given.metadata),
+      mirrors: given.spec.mirrors.map((mirror) => resolveMirror(mirror, given.metadata)),
     },
   })),
   TunnelEndpoint: document('TunnelEndpoint', tunnelEndpointSpec).transform((given) => ({
@@ -215,7 +217,7 @@ const DEFAULTS: { readonly [K in Kind]: Partial<SpecOf[K]> } = {
   NetworkPolicy: networkPolicySpec.parse({}),
   SecurityGroup: {},
   VirtualNetwork: virtualNetworkSpec.parse({}),
-  VirtualMachineInterface: { securityGroups: [], packetMode: false, fatFlows: [] },
+  VirtualMachineInterface: { securityGroups: [], packetMode: false, fatFlows: [], mirrors: [] },
   TunnelEndpoint: {},
 };
 

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { fatFlows } from './fat-flow.js';
 import { account, address, deviceName, dnsName, netns, reference, stationMac } from './fields.js';
+import { interfaceMirrors } from './mirror-to.js';
 
 /** Most queues the kernel gives one TAP. */
 const QUEUES_MAX = 256;
@@ -54,6 +55,7 @@ export const virtualMachineInterfaceSpec = z.strictObject({
   packetMode: z.boolean().default(false).describe('Whether its packets are forwarded without flows, and so unfiltered'),
   portSecurity: z.boolean().optional().describe('Default: what the network says'),
   fatFlows: fatFlows.describe('Sessions that share one flow entry, besides those its network says'),
+  mirrors: interfaceMirrors.describe('Analyzers its frames are copied to'),
   maxFlows: z
     .int()
     .min(0)
