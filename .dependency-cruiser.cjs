@@ -9,11 +9,13 @@ const allowed = {
   agent: ['control', 'tables', 'packet', 'wire'],
   trace: ['agent', 'control', 'datapath', 'io', 'tables', 'packet', 'wire'],
   api: ['agent', 'control', 'tables', 'packet'],
+  analyzer: ['wire'],
   cli: ['wire'],
 };
 const also = {
   datapath: '^daemon/src/io/device\\.ts$',
-  cli: '^daemon/src/(control/(schema|dumps|flow-match)|yaml)\\.ts$',
+  analyzer: '^daemon/src/(trace/packet-text|cli/(exit|tool))\\.ts$',
+  cli: '^daemon/src/(control/(schema|dumps|flow-match)|yaml|analyzer/command)\\.ts$',
 };
 const isTest = '\\.test\\.ts$';
 

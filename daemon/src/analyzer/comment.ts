@@ -29,7 +29,9 @@ const ACTIONS: readonly (readonly [name: string, bit: number])[] = [
 ];
 
 const escaped = (name: string): string =>
-  name.replace(/[^!-:<-~]|%/gu, (c) => [...new TextEncoder().encode(c)].map((b) => `%${b.toString(16).padStart(2, '0')}`).join(''));
+  name.replace(/[^!-:<-~]|%/gu, (c) =>
+    [...new TextEncoder().encode(c)].map((b) => `%${b.toString(16).padStart(2, '0')}`).join(''),
+  );
 
 function unescaped(text: string): string {
   try {

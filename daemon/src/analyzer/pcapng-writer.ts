@@ -1,7 +1,16 @@
 /** Writes pcapng: a section, an interface whenever a new one appears, a packet for each frame, counters at the end. */
 import { BlockBuffer, copyBytes } from './block-buffer.js';
 import type { CaptureInterface, Frame, Origin } from './frame.js';
-import { BLOCK, BYTE_ORDER_MAGIC, HEAD_LEN, LINKTYPE_ETHERNET, NANOSECONDS, OPTION, padded, TAIL_LEN } from './pcapng.js';
+import {
+  BLOCK,
+  BYTE_ORDER_MAGIC,
+  HEAD_LEN,
+  LINKTYPE_ETHERNET,
+  NANOSECONDS,
+  OPTION,
+  padded,
+  TAIL_LEN,
+} from './pcapng.js';
 import type { Sink, Write } from './sink.js';
 import type { Statistics } from './statistics.js';
 import { SplitTime } from './time.js';
@@ -164,7 +173,13 @@ export class PcapngWriter implements Sink {
 
   close(): void {
     const charged = new Set<number>();
-    for (const [id, { interface: { input, index }, packets }] of this.#written.entries()) {
+    for (const [
+      id,
+      {
+        interface: { input, index },
+        packets,
+      },
+    ] of this.#written.entries()) {
       // What an input lost is told once, with the first of its interfaces: readers add them up.
       const dropped = charged.has(input) ? 0 : this.#droppedBy(input);
       charged.add(input);
@@ -182,13 +197,17 @@ export class PcapngWriter implements Sink {
     const received = seen === undefined ? packets : total(seen.packets) - (this.#framesBefore[index] ?? 0);
     splitNow(this.#time);
     const code = OPTION.statistics;
-    return encodeBlock(BLOCK.statistics, [id, this.#time.high, this.#time.low], [
-      [code.startTime, timeValue(this.#startedAt)],
-      [code.endTime, timeValue(this.#time)],
-      [code.received, count64(received)],
-      [code.osDropped, count64(dropped)],
-      [code.delivered, count64(packets)],
-    ]);
+    return encodeBlock(
+      BLOCK.statistics,
+      [id, this.#time.high, this.#time.low],
+      [
+        [code.startTime, timeValue(this.#startedAt)],
+        [code.endTime, timeValue(this.#time)],
+        [code.received, count64(received)],
+        [code.osDropped, count64(dropped)],
+        [code.delivered, count64(packets)],
+      ],
+    );
   }
 
   /** Describes an interface that is new in this section; returns its number. */
@@ -199,11 +218,15 @@ export class PcapngWriter implements Sink {
     this.#written.push({ interface: one, packets: 0 });
     const code = OPTION.interface;
     this.#blocks.append(
-      encodeBlock(BLOCK.interface, [LINKTYPE_ETHERNET, this.#snapLength], [
-        [code.name, text(one.name)],
-        [code.description, text(one.description)],
-        [code.timeResolution, Uint8Array.of(NANOSECONDS)],
-      ]),
+      encodeBlock(
+        BLOCK.interface,
+        [LINKTYPE_ETHERNET, this.#snapLength],
+        [
+          [code.name, text(one.name)],
+          [code.description, text(one.description)],
+          [code.timeResolution, Uint8Array.of(NANOSECONDS)],
+        ],
+      ),
     );
     return id;
   }

@@ -25,7 +25,9 @@ export const toMilliseconds = (seconds: number, nanoseconds: number): number =>
 /** `14:03:07.123456789`, in the local time zone. */
 export function timeOfDay(seconds: number, nanoseconds: number): string {
   const date = new Date(seconds * 1000);
-  const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map((n) => String(n).padStart(2, '0')).join(':');
+  const clock = [date.getHours(), date.getMinutes(), date.getSeconds()]
+    .map((n) => String(n).padStart(2, '0'))
+    .join(':');
   return `${clock}.${String(nanoseconds).padStart(9, '0')}`;
 }
 
