@@ -1,4 +1,5 @@
 /** `vrouter`: what is wanted of the vrouter (apply, delete, get, wait, status), and the classic tools as commands of one. */
+import { analyzer } from '../analyzer/command.js';
 import { json } from './columns.js';
 import { dropstats } from './dropstats.js';
 import { Exit, STATUS } from './exit.js';
@@ -20,11 +21,12 @@ import { formatYaml, readDocuments, referenceTo } from './vrouter-documents.js';
 import { formatHosts } from './vrouter-hosts.js';
 import { formatObjects, formatOutcomes, pendingText, formatStatus } from './vrouter-format.js';
 
-const CLASSIC_TOOLS: readonly Tool[] = [vif, flow, nh, rt, mpls, vxlan, dropstats, vrfstats];
+/** Commands with a command line of their own. */
+const TOOLS: readonly Tool[] = [vif, flow, nh, rt, mpls, vxlan, dropstats, vrfstats, analyzer];
 
 async function run(argv: readonly string[], surroundings: Surroundings): Promise<string> {
-  const classic = CLASSIC_TOOLS.find(({ name }) => name === argv[0]);
-  if (classic) return classic.run(argv.slice(1), surroundings);
+  const tool = TOOLS.find(({ name }) => name === argv[0]);
+  if (tool) return tool.run(argv.slice(1), surroundings);
   const request = parseArgs(argv);
   switch (request.op) {
     case 'apply':

@@ -11,15 +11,22 @@ function bridged(labels: readonly number[]): readonly string[] {
   return labels.flatMap((label) => ['-d', `mpls.label==${label},pwethnocw`]);
 }
 
-/** Decodes a pcap file with stock tshark; `filter` is a display filter. */
-export async function decode(
-  file: string,
-  fields: readonly string[],
-  { filter = '', bridgedLabels = [] as readonly number[] } = {},
-): Promise<readonly Decoded[]> {
+interface DecodeOptions {
+  /** Display filter. */
+  readonly filter?: string;
+  readonly bridgedLabels?: readonly number[];
+  /** More options of tshark. */
+  readonly arguments?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Decodes a capture file with stock tshark. */
+export async function decode(file: string, fields: readonly string[], options: DecodeOptions = {}): Promise<Decoded[]> {
+  const { filter = '', bridgedLabels = [], arguments: more = [], env = {} } = options;
   const columns = fields.flatMap((field) => ['-e', field]);
-  const command = ['tshark', '-n', '-r', file, ...CHECKS, ...bridged(bridgedLabels), '-Y', filter];
-  const text = await run([...command, '-T', 'fields', '-E', 'occurrence=a', '-E', 'aggregator=|', ...columns]);
+  const command = ['tshark', '-n', '-r', file, ...CHECKS, ...bridged(bridgedLabels), ...more, '-Y', filter];
+  const form = ['-T', 'fields', '-E', 'occurrence=a', '-E', 'aggregator=|'];
+  const text = await run([...command, ...form, ...columns], { env });
   const lines = text.split('\n').filter((line) => line !== '');
   return lines.map((line) => {
     const cells = line.split('\t');
