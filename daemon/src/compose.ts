@@ -5,6 +5,7 @@ import { closeFd, lockFile, mapFile, sdNotify } from 'packet-io';
 import type { Logger } from 'pino';
 import { FIXED } from './agent/compile.js';
 import { Ids } from './agent/ids.js';
+import { Mirrors } from './agent/mirrors.js';
 import { Operator } from './agent/operator.js';
 import { runCommand } from './agent/command.js';
 import { deviceProblem } from './agent/device-problem.js';
@@ -16,6 +17,7 @@ import { answerPunt } from './agent/punt.js';
 import { Realiser } from './agent/realiser.js';
 import { Reconciler } from './agent/reconcile.js';
 import { RemoteHosts } from './agent/remote-hosts.js';
+import { SharedWays } from './agent/shared-ways.js';
 import { startApi } from './api/server.js';
 import { startUnderlay, type UnderlayParts } from './compose-underlay.js';
 import { type Config, ConfigError } from './config.js';
@@ -31,6 +33,7 @@ import { BRIDGE_SLOTS } from './tables/bridge.js';
 import { FlowTable, type FlowTableSize } from './tables/flow.js';
 import { Counters, MAX_VIFS, MAX_VRFS } from './tables/counters.js';
 import { FIRST_LABEL, MAX_LABELS } from './tables/labels.js';
+import { MAX_MIRRORS } from './tables/mirror.js';
 import { PUNT, type PuntCommand } from './tables/punt.js';
 import { NH_ID, VIF_ID } from './tables/records.js';
 import { SessionEvents } from './tables/session-events.js';
@@ -55,6 +58,7 @@ const IDS = {
   acl: { first: 1, end: 32_768 },
   group: { first: 1, end: 65_536 },
   label: { first: FIRST_LABEL, end: MAX_LABELS },
+  mirror: { first: 0, end: MAX_MIRRORS },
 } as const;
 
 export interface Daemon {
@@ -94,9 +98,9 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
   const prober = new Prober(() => performance.now());
   const hosts = await startHosts(config, redis, { version, prober }, log, undo);
   const forwarding = startForwarding(config, redis, { hosts, prober }, log, undo);
-  const { tables, counters, flows, host, ports, underlay, realiser, remote, duties } = forwarding;
+  const { tables, counters, flows, host, ports, underlay, realiser, remote, mirrors, duties } = forwarding;
   connectProber(prober, forwarding);
-  undo.push(joinHosts({ remote, hosts, underlay: underlay.underlay, realiser, store }));
+  undo.push(joinHosts({ remote, mirrors, hosts, underlay: underlay.underlay, realiser, store }));
   undo.push(watchNamespaces(realiser));
   undo.push(watchLinks(realiser));
   await startAudits(forwarding, log, undo);
@@ -158,6 +162,7 @@ interface Forwarding {
   readonly underlay: UnderlayParts;
   readonly realiser: Realiser;
   readonly remote: RemoteHosts;
+  readonly mirrors: Mirrors;
   readonly duties: FlowDuties;
 }
 
@@ -204,13 +209,17 @@ function startForwarding(
   reconciler.reconcile('host', FIXED);
   const plan = hostPlan(config);
   const underlay = startUnderlay({ ...plan, config, host, reconciler, marks: marksOf(config, ' host'), log });
-  const remote = new RemoteHosts({ ...tunnelPlan(config), ids, reconciler, underlay: underlay.underlay });
+  const ways = new SharedWays(underlay.underlay);
+  const remote = new RemoteHosts({ ...tunnelPlan(config), ids, reconciler, underlay: ways.share() });
+  const own = { mac: plan.mac, address: config.tunnel.address };
+  const mirrors = new Mirrors({ ids, reconciler, tables, underlay: ways.share(), host: own });
   const realiser: Realiser = new Realiser({
     host: config.host,
     plan,
     ids,
     reconciler,
     remote,
+    mirrors,
     hosts,
     fabric: underlay.fabric,
     ports,
@@ -221,11 +230,9 @@ function startForwarding(
   const duties = new FlowDuties({ config, flows, events, tables, host, realiser, redis, log });
   host.start();
   duties.start();
-  undo.push(() => duties.stop());
-  undo.push(() => host.stop());
-  undo.push(() => underlay.stop());
-  undo.push(() => realiser.settled());
-  return { tables, counters, flows, host, ports, underlay, realiser, remote, duties };
+  for (const stop of [() => duties.stop(), () => host.stop(), () => underlay.stop(), () => realiser.settled()])
+    undo.push(stop);
+  return { tables, counters, flows, host, ports, underlay, realiser, remote, mirrors, duties };
 }
 
 /** Makes the state directory and locks it: two daemons must never share one. */

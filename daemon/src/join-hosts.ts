@@ -1,3 +1,4 @@
+import type { Mirrors } from './agent/mirrors.js';
 import type { Realiser } from './agent/realiser.js';
 import type { RemoteHosts } from './agent/remote-hosts.js';
 import { TunnelEndpoints } from './agent/tunnel-endpoints.js';
@@ -10,6 +11,7 @@ const HOSTS_KNOWN_MS = 60_000;
 
 interface Parts {
   readonly remote: RemoteHosts;
+  readonly mirrors: Pick<Mirrors, 'onWays'>;
   readonly hosts: HostDirectory;
   readonly underlay: Underlay;
   readonly realiser: Realiser;
@@ -17,12 +19,13 @@ interface Parts {
 }
 
 /** Lets forwarding follow the configuration, the other hosts and the ways to them, until the returned function is called. */
-export function joinHosts({ remote, hosts, underlay, realiser, store }: Parts): () => void {
+export function joinHosts({ remote, mirrors, hosts, underlay, realiser, store }: Parts): () => void {
   remote.onElsewhere(() => {
     realiser.schedule();
   });
   underlay.onChange((addresses) => {
     remote.onWays(addresses);
+    mirrors.onWays(addresses);
   });
   hosts.watch((changes) => {
     remote.onHosts(changes);

@@ -1,8 +1,9 @@
 import type { PolicyRule } from '../control/network-policy.js';
-import type { AclRecord } from '../tables/records.js';
+import type { AclRecord, NetworkNameRecord } from '../tables/records.js';
 import { type Compiled, compileNetwork, EMPTY, FABRIC, type NetworkPlan } from './compile.js';
 import { type FabricPrefix, fabricRoutes } from './fabric.js';
 import type { Ids } from './ids.js';
+import { mirrorId, mirrorKey, type MirrorUse, mirrorUses } from './mirror-uses.js';
 import {
   aclKeysOf,
   filteringGroupsOf,
@@ -23,7 +24,7 @@ export interface Configuration {
   readonly SecurityGroup: ReadonlyMap<string, GroupObject>;
 }
 
-/** A network this host has interfaces of, and these. */
+/** A network this host has interfaces of, and these; or none, where it only has to know its MACs. */
 export interface PresentNetwork {
   readonly network: NetworkObject;
   readonly interfaces: readonly InterfaceObject[];
@@ -50,6 +51,8 @@ export interface CompiledHost {
   readonly onFabric: readonly NetworkPlan[];
   /** Numbers of the security groups that rules name, by full name. */
   readonly groups: ReadonlyMap<string, number>;
+  /** Who has packets copied to whom; their indices are given. */
+  readonly mirrors: readonly MirrorUse[];
 }
 
 /**
@@ -61,11 +64,13 @@ export function compileHost(
   configuration: Configuration,
   { ids, host, cache, isOpen, fabric, isElsewhere }: HostState,
 ): CompiledHost {
-  const used = { acl: new Set<string>(), group: new Set<string>() };
-  const idOf = (kind: 'acl' | 'group', key: string): number => {
+  const used = { acl: new Set<string>(), group: new Set<string>(), mirror: new Set<string>() };
+  const idOf = (kind: 'acl' | 'group' | 'mirror', key: string): number => {
     used[kind].add(key);
-    return ids.get(kind, key);
+    return kind === 'mirror' ? mirrorId(ids, key) : ids.get(kind, key);
   };
+  const mirrors = mirrorUses(present);
+  for (const { to, network } of mirrors) idOf('mirror', mirrorKey(to, network));
   const acls = aclsOf(present, configuration, idOf, cache);
   cache.forgetUnused();
   const connected = connections(
@@ -85,7 +90,7 @@ export function compileHost(
     ({ mode }, i) => mode !== 'l2' && names(present[i].network, FABRIC.name, configuration.NetworkPolicy),
   );
   const networks = plans.map((plan) => compileNetwork(plan, exportersTo(plan, plans)));
-  for (const kind of ['acl', 'group'] as const) {
+  for (const kind of ['acl', 'group', 'mirror'] as const) {
     for (const key of ids.keys(kind)) if (!used[kind].has(key)) ids.release(kind, key);
   }
   const tables = {
@@ -98,8 +103,15 @@ export function compileHost(
     bridge: networks.flatMap(({ bridge }) => bridge),
     labels: networks.flatMap(({ labels }) => labels),
     vnis: networks.flatMap(({ vnis }) => vnis),
+    networks: mirrors.length > 0 ? networkNames(configuration.VirtualNetwork) : [],
   };
-  return { tables, networks: plans, onFabric, groups: groupNumbers(present, configuration, ids) };
+  return { tables, networks: plans, onFabric, groups: groupNumbers(present, configuration, ids), mirrors };
+}
+
+/** The names copies tell where packets are from and go to. */
+function networkNames(networks: ReadonlyMap<string, NetworkObject>): NetworkNameRecord[] {
+  const names = [...networks.values()].map(({ name, status }) => ({ number: status.networkId, name }));
+  return [...names, { number: FABRIC.network, name: FABRIC.name }];
 }
 
 /** The other networks whose routes a network takes. Those of layer 2 have none, and take none. */

@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } f
 import { LastFirst, LowestFirst, type Numbers } from './numbers.js';
 
 /** Numbers that must be the same after a restart; each kind has a numbering of its own. */
-const ID_KINDS = ['vif', 'vrf', 'nexthop', 'acl', 'group', 'label'] as const;
+const ID_KINDS = ['vif', 'vrf', 'nexthop', 'acl', 'group', 'label', 'mirror'] as const;
 export type IdKind = (typeof ID_KINDS)[number];
 
 /** Numbers of a kind: from `first` to below `end`. */

@@ -6,6 +6,7 @@ import type { InterfacePlan, NetworkPlan, SubnetPlan } from './compile.js';
 import type { DhcpConfig } from './dhcp.js';
 import { fatFlowExclude, fatFlowRecord } from './fat-flow.js';
 import type { Ids } from './ids.js';
+import { vifMirrors } from './mirror-uses.js';
 import { addressPlan, planOf } from './ipam.js';
 import type { PortSpec } from './ports.js';
 import type { GuestConfig } from './punt.js';
@@ -72,11 +73,18 @@ export function filteringGroupsOf(network: NetworkObject, vmi: InterfaceObject):
   return vmi.spec.packetMode ? [] : groupNamesOf(network, vmi);
 }
 
-/** Gives an interface and its network all the numbers they need. Throws when none is left. */
-export function reserveNumbers(network: NetworkObject, vmi: InterfaceObject, ids: Ids): void {
+/** Gives a network all the numbers it needs. Throws when none is left. */
+export function reserveNetwork(network: NetworkObject, ids: Ids): void {
   ids.get('vrf', network.uuid);
   for (const part of NETWORK_NEXTHOPS) ids.get('nexthop', `${network.uuid} ${part}`);
   ids.get('label', `${network.uuid} flood`);
+  const key = aclKeysOf.network(network);
+  if (key !== null) ids.get('acl', key);
+}
+
+/** Gives an interface and its network all the numbers they need. Throws when none is left. */
+export function reserveNumbers(network: NetworkObject, vmi: InterfaceObject, ids: Ids): void {
+  reserveNetwork(network, ids);
   ids.get('vif', vmi.uuid);
   for (const part of INTERFACE_NEXTHOPS) {
     ids.get('nexthop', `${vmi.uuid} ${part}`);
@@ -84,8 +92,7 @@ export function reserveNumbers(network: NetworkObject, vmi: InterfaceObject, ids
   }
   for (const name of groupNamesOf(network, vmi)) ids.get('group', name);
   const groups = filteringGroupsOf(network, vmi);
-  for (const key of [aclKeysOf.network(network), aclKeysOf.egress(groups), aclKeysOf.ingress(groups)])
-    if (key !== null) ids.get('acl', key);
+  for (const key of [aclKeysOf.egress(groups), aclKeysOf.ingress(groups)]) if (key !== null) ids.get('acl', key);
 }
 
 /** Who a network exchanges routes with. */
@@ -99,7 +106,8 @@ export interface Exchange {
 /** What numbers come from: of this host, and of access lists and groups, whose use is followed. */
 export interface Numbering {
   readonly ids: Ids;
-  readonly idOf: (kind: 'acl' | 'group', key: string) => number;
+  /** Of mirrors -1 where none is left. */
+  readonly idOf: (kind: 'acl' | 'group' | 'mirror', key: string) => number;
 }
 
 /** Forwarding state of a network, with the interfaces whose ports are open. */
@@ -156,7 +164,7 @@ function interfacePlan(network: NetworkObject, vmi: InterfaceObject, { ids, idOf
     groupNames,
     egressAcl: aclOf(aclKeysOf.egress(groups)),
     ingressAcl: aclOf(aclKeysOf.ingress(groups)),
-    mirrors: [],
+    mirrors: vifMirrors(network, vmi, idOf),
     ...fatFlowPlan(network, vmi),
   };
 }

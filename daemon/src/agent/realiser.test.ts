@@ -57,6 +57,7 @@ function setUp(t: ExecutionContext) {
     reconciler: new Reconciler(new Tables(null, new BridgeTable(64, 16)), (changes) => sent.push(...changes)),
     fabric: { prefixes: () => [], connect: () => undefined },
     remote: { isElsewhere: () => false, prepare: () => undefined, present: () => undefined },
+    mirrors: { present: () => undefined },
     hosts: {
       publish: (routes) => {
         published.splice(0, published.length, ...routes.keys());

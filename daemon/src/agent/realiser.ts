@@ -3,6 +3,8 @@ import type { ConfigChange, StoredObject } from '../control/store.js';
 import { AclCache } from './acl-cache.js';
 import { compileHost, type PresentNetwork } from './compile-host.js';
 import type { Ids } from './ids.js';
+import { instancesOf, mirrorUses } from './mirror-uses.js';
+import type { Mirrors } from './mirrors.js';
 import {
   guestConfig,
   type HostPlan,
@@ -11,6 +13,7 @@ import {
   portSpec,
   releaseInterface,
   releaseNetwork,
+  reserveNetwork,
   reserveNumbers,
 } from './plan.js';
 import type { GroupObject, PolicyObject } from './policy.js';
@@ -32,6 +35,8 @@ export interface RealiserParts extends RealisedPortsParts {
   /** The other hosts; and what they are told of this one. */
   readonly remote: Pick<RemoteHosts, 'isElsewhere' | 'prepare' | 'present'>;
   readonly hosts: Pick<HostDirectory, 'publish'>;
+  /** Who has packets copied to whom. */
+  readonly mirrors: Pick<Mirrors, 'present'>;
   /** The underlay as a network. */
   readonly fabric: {
     /** What it consists of now. */
@@ -290,7 +295,8 @@ export class Realiser {
       open.add(vmi);
       this.#guests.set(spec.vifId, guestConfig(network, vmi, plan));
     }
-    const { tables, networks, onFabric, groups } = compileHost([...present.values()], this.#objects, {
+    this.#addInstances(present);
+    const { tables, networks, onFabric, groups, mirrors } = compileHost([...present.values()], this.#objects, {
       ids,
       host: plan,
       cache: this.#aclCache,
@@ -302,6 +308,8 @@ export class Realiser {
     reconciler.reconcile('networks', tables);
     const numberOf = (name: string): number | undefined => this.#objects.VirtualNetwork.get(name)?.status.networkId;
     remote.present(networks, { network: numberOf, groups });
+    const vrfs = new Map(networks.map(({ name, vrf }) => [name, vrf]));
+    this.#parts.mirrors.present(mirrors, (name) => vrfs.get(name));
     fabric.connect(fabricGuests(onFabric));
     this.#parts.hosts.publish(publishedRoutes(networks));
     for (const [name, { network }] of present) this.#compiled.set(name, network.uuid);
@@ -309,6 +317,19 @@ export class Realiser {
       if (present.get(name)?.network.uuid === uuid) continue;
       releaseNetwork(uuid, ids);
       this.#compiled.delete(name);
+    }
+  }
+  /** Adds the networks that are here only because mirrors look for MACs in them. */
+  #addInstances(present: Map<string, PresentNetwork>): void {
+    for (const name of instancesOf(mirrorUses([...present.values()]))) {
+      const network = this.#objects.VirtualNetwork.get(name);
+      if (present.has(name) || !network) continue;
+      try {
+        reserveNetwork(network, this.#parts.ids);
+        present.set(name, { network, interfaces: [] });
+      } catch (error) {
+        this.#parts.log.warn({ network: name, err: error }, 'a mirror cannot look for its analyzer in this network');
+      }
     }
   }
 }

@@ -31,6 +31,7 @@ export interface Offer {
 export class Reconciler {
   readonly #tables: Tables;
   readonly #send: (changes: readonly TableChange[]) => void;
+  readonly #listeners: ((changes: readonly TableChange[]) => void)[] = [];
   /** What this host wants, by owner and key, whether the tables hold it or something offered. */
   readonly #sent = new Map<string, Map<string, TableRow>>();
   readonly #offers = new Map<string, { readonly row: PlainRow; readonly rank: Rank }>();
@@ -38,6 +39,11 @@ export class Reconciler {
   constructor(tables: Tables, send: (changes: readonly TableChange[]) => void) {
     this.#tables = tables;
     this.#send = send;
+  }
+
+  /** Calls back after changes were sent. */
+  onChange(listener: (changes: readonly TableChange[]) => void): void {
+    this.#listeners.push(listener);
   }
 
   /** Makes the tables hold exactly what `compiled` says for the owner (a network); null: nothing. Returns the changes sent. */
@@ -72,7 +78,7 @@ export class Reconciler {
     for (const [key, row] of [...before].reverse()) if (!after.has(key)) remove(key, row);
     this.#sent.set(owner, after);
     if (!compiled) this.#sent.delete(owner);
-    if (changes.length > 0) this.#send(changes);
+    this.#tell(changes);
     return changes.length;
   }
 
@@ -93,13 +99,19 @@ export class Reconciler {
       this.#tables.apply(change);
       changes.push(change);
     }
-    if (changes.length > 0) this.#send(changes);
+    this.#tell(changes);
     return changes.length;
   }
 
   /** What other hosts offer under a key. */
   offered(key: string): PlainRow | undefined {
     return this.#offers.get(key)?.row;
+  }
+
+  #tell(changes: readonly TableChange[]): void {
+    if (changes.length === 0) return;
+    this.#send(changes);
+    for (const listener of this.#listeners) listener(changes);
   }
 
   /** What this host wants under a key. */

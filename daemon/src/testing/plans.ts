@@ -1,4 +1,5 @@
 import type { InterfacePlan, NetworkPlan } from '../agent/compile.js';
+import { MAX_MIRRORS } from '../tables/mirror.js';
 
 /** What an interface plan says of an interface that nothing restricts. */
 export const UNRESTRICTED_PORT: Omit<
@@ -42,4 +43,5 @@ export const ID_RANGES = {
   acl: { first: 1, end: 1000 },
   group: { first: 1, end: 1000 },
   label: { first: 16, end: 10_000 },
+  mirror: { first: 0, end: MAX_MIRRORS },
 } as const;

@@ -1,0 +1,83 @@
+/** Who on this host has packets copied to whom, as the configuration says. */
+import type { InterfaceMirror, MirrorTo } from '../control/mirror-to.js';
+import { subject } from '../control/schema.js';
+import { MAX_MIRRORS } from '../tables/mirror.js';
+import type { VifMirrorRecord } from '../tables/records.js';
+import { FABRIC } from './compile.js';
+import type { Ids } from './ids.js';
+import type { InterfaceObject, NetworkObject } from './plan.js';
+
+/** A mirror as one user has it. */
+export interface MirrorUse {
+  readonly to: MirrorTo;
+  /** Full name of the network whose packets are copied. */
+  readonly network: string;
+  /** Who wants it, as messages name objects. */
+  readonly user: string;
+  /** The interface, if one wants it for its own frames. */
+  readonly vmi?: InterfaceObject;
+}
+
+/** Networks with their interfaces that belong to this host. */
+interface Present {
+  readonly network: NetworkObject;
+  readonly interfaces: readonly InterfaceObject[];
+}
+
+/**
+ * Key a mirror has its index under: the name of the analyzer. Where frames find it by a MAC in the network they are of, there is
+ * one mirror for each network.
+ */
+export function mirrorKey(to: MirrorTo, network: string): string {
+  return isRaw(to) && to.routingInstance === undefined ? `${to.analyzerName}\t${network}` : to.analyzerName;
+}
+
+/** Whether frames are copied as they are, to a MAC. */
+export function isRaw({ juniperHeader, nhMode, nicAssistedMirroring }: MirrorTo): boolean {
+  return !juniperHeader && nhMode === 'dynamic' && !nicAssistedMirroring;
+}
+
+/** Name of the network a raw mirror's MAC is looked up in. */
+export function instanceOf({ to, network }: Pick<MirrorUse, 'to' | 'network'>): string {
+  return to.routingInstance ?? network;
+}
+
+/** All mirrors of these networks, those of interfaces in the order of their documents. */
+export function mirrorUses(present: readonly Present[]): MirrorUse[] {
+  return present.flatMap(({ network, interfaces }) =>
+    interfaces.flatMap((vmi) =>
+      enabled(vmi).map((to): MirrorUse => ({ to, network: network.name, user: subject(vmi), vmi })),
+    ),
+  );
+}
+
+function enabled({ spec }: InterfaceObject): InterfaceMirror[] {
+  return spec.mirrors.filter(({ enable }) => enable);
+}
+
+/** Networks that raw mirrors look for MACs in. */
+export function instancesOf(uses: readonly MirrorUse[]): Set<string> {
+  return new Set(uses.filter(({ to }) => isRaw(to) && to.routingInstance !== FABRIC.name).map(instanceOf));
+}
+
+/** Index of a mirror, given now if it has none; -1: none is left. */
+export function mirrorId(ids: Ids, key: string): number {
+  const known = ids.find('mirror', key);
+  if (known !== undefined) return known;
+  return ids.keys('mirror').length < MAX_MIRRORS ? ids.get('mirror', key) : -1;
+}
+
+/** What the frames of an interface are copied to; `idOf` tells the index of a mirror by its key. */
+export function vifMirrors(
+  network: NetworkObject,
+  vmi: InterfaceObject,
+  idOf: (kind: 'mirror', key: string) => number,
+): VifMirrorRecord[] {
+  return enabled(vmi)
+    .map(({ trafficDirection, ...to }) => ({
+      mirror: idOf('mirror', mirrorKey(to, network.name)),
+      receive: trafficDirection !== 'egress',
+      transmit: trafficDirection !== 'ingress',
+    }))
+    .filter(({ mirror }) => mirror >= 0);
+}
