@@ -169,9 +169,19 @@ export class Datapath {
     this.tracer?.step(STEP.drop, DROP[reason], this.p.packets);
   }
 
-  /** The frame in hand was answered: it is neither sent nor dropped. */
+  /** The frame in hand ends here, neither sent nor dropped. */
   consume(): void {
     this.counters.words[HEADER.consumed] += this.p.packets;
+  }
+
+  /** The frame in hand was made over into the answer to it, which is another one. */
+  answered(): void {
+    const { p } = this;
+    this.consume();
+    this.tracer?.step(STEP.answer);
+    this.counters.words[HEADER.generated]++;
+    p.packets = 1;
+    p.bytes = p.end - p.at;
   }
 
   /** Counts the frame in hand in its VRF. */

@@ -1,4 +1,3 @@
-import { HEADER } from '../tables/counters.js';
 import { NH_TYPE } from '../tables/records.js';
 import type { Vrf } from '../tables/vrf.js';
 import * as ethernet from '../wire/ethernet.js';
@@ -9,11 +8,7 @@ import { toNexthop } from './nexthop.js';
 /** Sends the frame in hand, made as an answer to a guest of another host, through the tunnel its MAC leads to. */
 export function answerToTunnel(dp: Datapath, vrf: Vrf): void {
   const { p, b, tables } = dp;
-  dp.consume();
-  dp.tracer?.step(STEP.answer);
-  dp.counters.words[HEADER.generated]++;
-  p.packets = 1;
-  p.bytes = p.end - p.at;
+  dp.answered();
   const slot = tables.bridge.find(vrf.record.id, b, p.at + ethernet.DST);
   const nexthop = slot < 0 ? undefined : tables.nexthops.get(tables.bridge.nexthop(slot));
   dp.tracer?.step(STEP.bridge, vrf.record.id, slot, nexthop === undefined ? -1 : nexthop.id, 0);

@@ -1,4 +1,3 @@
-import { HEADER } from '../tables/counters.js';
 import type { Nexthop } from '../tables/nexthop.js';
 import { PUNT } from '../tables/punt.js';
 import { NH_TYPE, VIF_ID } from '../tables/records.js';
@@ -13,7 +12,6 @@ import * as udp from '../wire/udp.js';
 import * as vnet from '../wire/vnet.js';
 import { VNET_LEN } from '../io/device.js';
 import type { Datapath } from './datapath.js';
-import { STEP } from './tracer.js';
 import { toAgent } from './trap.js';
 import { output } from './vif-output.js';
 
@@ -39,11 +37,7 @@ export function keepaliveInput(dp: Datapath, at: number, end: number): void {
   p.end = at + keepalive.LEN;
   turnRound(dp, outerAt, at - mpls.LEN);
   vnet.clear(b, p.at - VNET_LEN);
-  dp.consume();
-  dp.tracer?.step(STEP.answer);
-  dp.counters.words[HEADER.generated]++;
-  p.packets = 1;
-  p.bytes = p.end - p.at;
+  dp.answered();
   output(dp, vif);
 }
 

@@ -1,6 +1,6 @@
 import { TX, VNET_LEN } from '../io/device.js';
 import { DROP } from '../packet/drop.js';
-import { HEADER, VIF } from '../tables/counters.js';
+import { VIF } from '../tables/counters.js';
 import { VIF_FLAG, VIF_TYPE } from '../tables/records.js';
 import type { Vif } from '../tables/vif.js';
 import * as ethernet from '../wire/ethernet.js';
@@ -57,12 +57,8 @@ export function enqueue(dp: Datapath, out: Vif, at: number, length: number, pack
  * that an address nobody knows gets no answer.
  */
 export function answer(dp: Datapath, vif: Vif): void {
-  const { p, b, tables, counters } = dp;
-  dp.consume();
-  dp.tracer?.step(STEP.answer);
-  counters.words[HEADER.generated]++;
-  p.packets = 1;
-  p.bytes = p.end - p.at;
+  const { p, b, tables } = dp;
+  dp.answered();
   if ((vif.flags & VIF_FLAG.l2) === 0) return output(dp, vif);
   const slot = tables.bridge.find(vif.vrf, b, p.at + ethernet.DST);
   const oif = slot < 0 ? undefined : tables.nexthops.get(tables.bridge.nexthop(slot))?.oif;
