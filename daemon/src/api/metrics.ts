@@ -3,6 +3,7 @@ import { Counter, Gauge, Registry } from 'prom-client';
 
 import type { FlowUseDump, StatusDump, VifDump } from '../control/dumps.js';
 import { HostMetrics } from './host-metrics.js';
+import { MirrorMetrics } from './mirror-metrics.js';
 import type { DaemonView } from './view.js';
 
 /** What is counted of each interface: name, meaning, value. */
@@ -37,6 +38,7 @@ export class Metrics {
   readonly #vifs: readonly { counter: Counter<(typeof VIF_LABELS)[number]>; value: (vif: VifDump) => number }[];
 
   readonly #hosts: HostMetrics;
+  readonly #mirrors: MirrorMetrics;
   readonly #vifFlows: Gauge<(typeof VIF_LABELS)[number]>;
 
   constructor(view: DaemonView) {
@@ -56,6 +58,7 @@ export class Metrics {
     this.#watchTunnels();
     this.#describeDaemon();
     this.#hosts = new HostMetrics(view, this.#registry);
+    this.#mirrors = new MirrorMetrics(view, this.#registry);
   }
 
   /** One scrape. */
@@ -68,6 +71,7 @@ export class Metrics {
       for (const { counter, value } of this.#vifs) counter.inc(labels, value(vif));
       this.#vifFlows.set(labels, vif.flows.entries);
     }
+    this.#mirrors.collect();
     await this.#hosts.collect();
     return this.#registry.metrics();
   }
