@@ -4,9 +4,11 @@
       "target_name": "packet_io",
       "sources": [
         "src/native/arena.cc",
+        "src/native/binding-datagram.cc",
         "src/native/binding-device.cc",
         "src/native/binding-netlink.cc",
         "src/native/binding.cc",
+        "src/native/datagram.cc",
         "src/native/device.cc",
         "src/native/netlink.cc",
         "src/native/packet-socket.cc",

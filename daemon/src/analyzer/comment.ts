@@ -3,7 +3,7 @@
  *
  *     dir=ingress;host=192.0.2.1;action=pass,mirror;flags=0x400000a0;src_vn=default-domain:a:b;dst_vn=default-domain:a:c
  *
- * Keys without value are left out. In names of networks `;`, `%` and what is not printable is written as `%` and two digits.
+ * Keys without value are left out; the port is told by the interface. In names of networks `;`, `%` and what is not printable is written as `%` and two digits.
  */
 import { ACTION } from '../wire/mirror-metadata.js';
 import { DIRECTION_NAMES, FORMATS, type Direction, type Format, type Origin } from './frame.js';
@@ -56,7 +56,6 @@ export function formatComment(said: Said): string {
   if (said.destinationNetwork !== null) parts.push(`dst_vn=${escaped(said.destinationNetwork)}`);
   if (said.format !== 'tlv') parts.push(`format=${said.format}`);
   if (said.identifier !== null) parts.push(`id=${escaped(said.identifier)}`);
-  if (said.port !== 0) parts.push(`port=${said.port}`);
   return parts.join(';');
 }
 
@@ -76,7 +75,6 @@ export function parseComment(comment: string): Said | null {
   const flags = Number(fields.get('flags') ?? -1);
   const [sourceNetwork, destinationNetwork] = [name('src_vn'), name('dst_vn')];
   const known = sourceNetwork !== null || destinationNetwork !== null;
-  const port = Number(fields.get('port') ?? 0);
   return {
     format: formatNamed(fields.get('format')),
     kind: kindOf(flags, known),
@@ -86,7 +84,7 @@ export function parseComment(comment: string): Said | null {
     destinationNetwork,
     flags: Number.isInteger(flags) && flags >= 0 && flags <= 0xffff_ffff ? flags : -1,
     identifier: name('id'),
-    port: Number.isInteger(port) && port > 0 && port <= 0xffff ? port : 0,
+    port: 0,
   };
 }
 

@@ -1,4 +1,5 @@
 export { PacketIo, PORT, type PacketIoOptions } from './packet-io.js';
+export { DATAGRAM, DatagramBatch, DatagramSocket } from './datagram-socket.js';
 export { FramePipe } from './frame-pipe.js';
 export { LinkMonitor, RouteMonitor, type LinkEvent, type RouteEvent } from './link-monitor.js';
 export { listLinks, sendDrops } from './link-query.js';

@@ -52,6 +52,14 @@ interface Native {
   /** Two connected descriptors that keep message boundaries. */
   messagePair(): [number, number];
 
+  openUdpSocket(address: string, port: number, receiveBuffer: number): number;
+  startSniffing(fd: number, ifindex: number): void;
+  /** Returns how many it received. */
+  receiveDatagrams(fd: number, memory: Uint8Array, slots: number, slotBytes: number): number;
+  socketMemory(fd: number): [drops: number, receiveBuffer: number];
+  /** Since the last call. */
+  takePacketDrops(fd: number): number;
+
   /** Calls back whenever the descriptor is readable, and keeps the event loop alive, until unwatch (once). */
   watchReadable(fd: number, onReadable: () => void): Watch;
   unwatch(watch: Watch): void;

@@ -136,8 +136,10 @@ struct Export {
 
 napi_value toNumber(napi_env env, double value);
 
-/** The functions around a Device, and those around netlink sockets. */
+/** The functions around a Device, those that receive datagrams, and those around netlink sockets. */
 extern const Export DEVICE_EXPORTS[];
 extern const size_t DEVICE_EXPORT_COUNT;
+extern const Export DATAGRAM_EXPORTS[];
+extern const size_t DATAGRAM_EXPORT_COUNT;
 extern const Export NETLINK_EXPORTS[];
 extern const size_t NETLINK_EXPORT_COUNT;

@@ -179,6 +179,7 @@ void define(napi_env env, napi_value exports, const Export *list, size_t count) 
 
 NAPI_MODULE_INIT() {
   define(env, exports, DEVICE_EXPORTS, DEVICE_EXPORT_COUNT);
+  define(env, exports, DATAGRAM_EXPORTS, DATAGRAM_EXPORT_COUNT);
   define(env, exports, NETLINK_EXPORTS, NETLINK_EXPORT_COUNT);
   define(env, exports, SYSTEM_EXPORTS, sizeof SYSTEM_EXPORTS / sizeof *SYSTEM_EXPORTS);
   return exports;

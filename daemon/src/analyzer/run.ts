@@ -1,0 +1,124 @@
+/** Runs an analyzer: opens inputs first, then outputs, and works until it is told to end. */
+import { Exit, STATUS } from '../cli/exit.js';
+import type { Surroundings } from '../cli/tool.js';
+import { UDP_PORT } from '../wire/mirror-metadata.js';
+import type { AnalyzerArgs, Port } from './args.js';
+import { FileSink, isRing, PerNetworkSink, RingSink, type FileOptions } from './file-sinks.js';
+import type { Input } from './input.js';
+import { Session } from './session.js';
+import type { Sink } from './sink.js';
+import { problemLines, statisticsText, TextSink } from './text-view.js';
+import { endpointText, UdpInput } from './udp-input.js';
+
+const REFRESH_MS = 1000;
+const ALL_ADDRESSES = ['0.0.0.0', '::'];
+/** A host without IPv6 has no socket of it; nobody asked for one. */
+const NO_FAMILY = ['EAFNOSUPPORT', 'EADDRNOTAVAIL'];
+
+const refusal = (what: string, error: unknown): Exit =>
+  new Exit(STATUS.refused, `${what}: ${(error as Error).message}`);
+
+/** Returns what is left to print at the end. Throws Exit when something cannot be opened, or fails while it runs. */
+export async function runAnalyzer(args: AnalyzerArgs, surroundings: Surroundings): Promise<string> {
+  const session = new Session({ name: args.name, count: args.count });
+  const inputs = openInputs(args, session, surroundings.progress);
+  try {
+    for (const sink of openSinks(args, session, surroundings)) session.addSink(sink);
+    await work(args, session, inputs, surroundings);
+  } finally {
+    for (const input of inputs) input.close();
+  }
+  return args.show === 'statistics' ? statisticsText(session.statistics) : '';
+}
+
+/** Sockets are bound before anything else: no host answers a mirrored packet with an error. */
+function openInputs(args: AnalyzerArgs, session: Session, progress: (line: string) => void): readonly Input[] {
+  const inputs: Input[] = [];
+  const wantsUdp = args.interfaces.length === 0 && args.files.length === 0;
+  const ports: readonly Port[] = args.ports.length > 0 || !wantsUdp ? args.ports : [{ port: UDP_PORT, format: 'tlv' }];
+  for (const { port, format } of ports) {
+    for (const address of args.listen.length > 0 ? args.listen : ALL_ADDRESSES) {
+      const { keepHeaders, receiveBuffer } = args;
+      try {
+        const input = new UdpInput(session, { address, port, format, keepHeaders, receiveBuffer });
+        inputs.push(input);
+        progress(`listening at UDP ${endpointText(address, port)}, buffer ${input.receiveBuffer} bytes`);
+      } catch (error) {
+        if (args.listen.length === 0 && NO_FAMILY.includes((error as NodeJS.ErrnoException).code ?? '')) continue;
+        for (const input of inputs) input.close();
+        throw refusal(`cannot listen at UDP ${endpointText(address, port)}`, error);
+      }
+    }
+  }
+  return inputs;
+}
+
+function openSinks(args: AnalyzerArgs, session: Session, surroundings: Surroundings): readonly Sink[] {
+  const sinks: Sink[] = [];
+  const { write, show } = args;
+  if (write !== null) sinks.push(openFiles(args, write, session));
+  if (show === 'text' || show === 'json') {
+    const print = (text: string): void => void surroundings.print(text);
+    sinks.push(new TextSink(print, { json: show === 'json', linkLevel: args.linkLevel }));
+  }
+  return sinks;
+}
+
+function openFiles(args: AnalyzerArgs, path: string, { statistics }: Session): Sink {
+  const { fileFormat: format, snapLength, keepHeaders, ring } = args;
+  const open = (to: string): Sink => {
+    const options: FileOptions = { path: to, format, snapLength, keepHeaders, statistics };
+    try {
+      return isRing(ring) ? new RingSink(options, ring) : new FileSink(options);
+    } catch (error) {
+      throw refusal(`cannot write ${to}`, error);
+    }
+  };
+  return args.perNetwork ? new PerNetworkSink(path, open) : open(path);
+}
+
+/** Until all inputs have ended, as many frames came as were wanted, the time is over, or somebody ends it. */
+async function work(
+  args: AnalyzerArgs,
+  session: Session,
+  inputs: readonly Input[],
+  surroundings: Surroundings,
+): Promise<void> {
+  const timer = setInterval(() => {
+    everySecond(args, session, inputs, surroundings);
+  }, REFRESH_MS);
+  const ended = Promise.all(inputs.map((input) => input.start()));
+  try {
+    await Promise.race([ended, session.done, stopped(args.duration, surroundings)]);
+    for (const input of inputs) input.drain();
+  } catch (error) {
+    throw error instanceof Exit ? error : refusal('the analyzer ends', error);
+  } finally {
+    clearInterval(timer);
+    for (const input of inputs) input.refresh();
+    session.close();
+    for (const line of problemLines(session.statistics)) surroundings.progress(line);
+  }
+}
+
+function everySecond(args: AnalyzerArgs, session: Session, inputs: readonly Input[], { print }: Surroundings): void {
+  try {
+    for (const input of inputs) input.refresh();
+    session.tellStatistics();
+    if (args.show === 'statistics') void print(`${statisticsText(session.statistics)}\n`);
+  } catch (error) {
+    session.fail(error as Error);
+  }
+}
+
+/** Resolves when the time is over, or somebody asks for the end: Ctrl-C, SIGTERM. */
+function stopped(seconds: number, { net }: Surroundings): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = (): void => {
+      resolve();
+    };
+    net.interrupted().addEventListener('abort', stop);
+    process.once('SIGTERM', stop);
+    if (Number.isFinite(seconds)) setTimeout(stop, seconds * 1000);
+  });
+}
