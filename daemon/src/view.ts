@@ -21,6 +21,7 @@ import type {
 import type { FlowCountsDump, FlowDump, FlowOp, FlowTableDump } from './control/flow-dumps.js';
 import type { HostCountsDump, HostDump, ProbeDump, ProbeRequest, StoreCopyDump } from './control/host-dumps.js';
 import type { LiveTrace, TraceDump, TraceRequest } from './control/trace-dumps.js';
+import type { MirrorDump } from './control/mirror-dumps.js';
 import type { FlowMatch } from './control/flow-match.js';
 import { fullName } from './control/names.js';
 import type { RedisSettings } from './control/redis-connection.js';
@@ -29,6 +30,7 @@ import { copyStore, parseTarget } from './control/store-copy.js';
 import { contains, parseAddress, parsePrefix } from './control/prefix.js';
 import { FlowView } from './flow-view.js';
 import type { FlowViewParts } from './flow-view.js';
+import { MirrorView } from './mirror-view.js';
 import { probeOverlay } from './overlay-probe.js';
 import type { DaemonStatus } from './status.js';
 import { DROP_REASONS } from './packet/drop.js';
@@ -67,11 +69,13 @@ export interface ViewParts {
 export class View implements DaemonView {
   readonly #parts: ViewParts;
   readonly #flows: FlowView;
+  readonly #mirrors: MirrorView;
 
   constructor(parts: ViewParts) {
     this.#parts = parts;
-    const { tables, realiser, flows } = parts;
+    const { tables, counters, realiser, flows } = parts;
     this.#flows = new FlowView({ ...flows, tables, nameOf: (vif) => realiser.nameOf(vif) });
+    this.#mirrors = new MirrorView({ tables, counters, nameOf: (vif) => realiser.nameOf(vif) });
   }
 
   *vifs(): Generator<VifDump> {
@@ -118,6 +122,14 @@ export class View implements DaemonView {
   vni(vni: number): VxlanDump | undefined {
     const nexthop = this.#parts.tables.vnis.get(vni);
     return nexthop < 0 ? undefined : { vni, nexthop };
+  }
+
+  mirrors(): Iterable<MirrorDump> {
+    return this.#mirrors.list();
+  }
+
+  mirror(index: number): MirrorDump | undefined {
+    return this.#mirrors.get(index);
   }
 
   inetRoutes(vrf: number, family: InetFamily): Iterable<InetRouteDump> | undefined {
@@ -260,7 +272,8 @@ export class View implements DaemonView {
     const at = counters.vifAt(vif.id);
     const link = vif.id === VIF_ID.physical ? this.#parts.underlayLink() : undefined;
     const word = (name: keyof typeof VIF): number => counters.words[at + VIF[name]];
-    return vifDump(vif.record, {
+    const network = this.#parts.tables.vrfs[vif.vrf]?.record.name;
+    const state = {
       ...(link && { link }),
       ref: references.vif(vif.id),
       vmi: realiser.nameOf(vif.id) ?? null,
@@ -271,7 +284,8 @@ export class View implements DaemonView {
       kernelDrops: word('kernelDrops') + ports.kernelDrops(vif.record.name),
       superFrames: { rx: word('rxSuperFrames'), tx: word('txSuperFrames') },
       flows: { entries: word('flows'), most: vif.record.maxFlows > 0 ? vif.record.maxFlows : flowsPerInterface },
-    });
+    };
+    return vifDump(vif.record, state, network);
   }
 
   #nexthopDump({ record }: Nexthop, references: References): NexthopDump {

@@ -106,7 +106,7 @@ test('a new veth is isolated before it goes up, and its guest configured last', 
     DROP,
     'ip link set dev tap0 up',
     `${GUEST}: ip link set dev lo up`,
-    `${GUEST}: ip link set dev eth0 address 02:00:00:00:00:01 mtu 1400 up`,
+    `${GUEST}: ip link set dev eth0 address 02:00:00:00:00:01 mtu 1400 gso_max_size 62000 up`,
     `${GUEST}: ip address flush dev eth0 scope global`,
     `${GUEST}: ip address add 5.5.5.3/24 dev eth0`,
     `${GUEST}: ip address add fd00::3/64 dev eth0 nodad`,
@@ -140,7 +140,7 @@ test('what a guest is asked to be is compared with what it was made for', async 
   await ports.ensure([{ ...veth, gateways: [], attach: { ...veth.attach, configure: false, offloads: false } }]);
   t.deepEqual(done.slice(0, 2), ['offloads  tap0 false', `offloads ${GUEST} eth0 false`]);
   const inside = done.filter((line) => line.startsWith(GUEST));
-  t.is(inside[0], `${GUEST}: ip link set dev eth0 address 02:00:00:00:00:01 mtu 1400 up`);
+  t.is(inside[0], `${GUEST}: ip link set dev eth0 address 02:00:00:00:00:01 mtu 1400 gso_max_size 62000 up`);
   t.regex(inside[1], /alias "vrouterd:fcec9150:tap0 [0-9a-f]{16}"$/);
   t.false(inside[1].includes(VETH_ALIAS));
 });

@@ -62,6 +62,18 @@ test('fat-flow rules of an interface are shown as they are', (t) => {
   });
 });
 
+test('an interface shows whom it is mirrored to, and the metadata of its network', (t) => {
+  t.like(vifDump(vif, state, 'a:b:blue'), { mirrors: [], mirrorMetadata: null });
+  const mirrors = [
+    { mirror: 0, receive: true, transmit: false },
+    { mirror: 4, receive: false, transmit: true },
+  ];
+  t.like(vifDump({ ...vif, mirrors }, state, 'a:b:c'), {
+    mirrors: [0, 4],
+    mirrorMetadata: { ingress: '0305613a623a63ff00', egress: '0405613a623a63ff00' },
+  });
+});
+
 test('an interface has the fields of its record and of its state', (t) => {
   t.like(vifDump(vif, state), {
     id: 3,
@@ -100,6 +112,18 @@ test('an encap nexthop shows its header, and no flag of composites', (t) => {
     flags: ['Valid', 'Policy', 'Etree Root'],
     encap: { family: 0x0806, oif: 3, data: '02aaf088f06500005e0001000800' },
   });
+});
+
+test('the tunnel of a mirror shows both ends and ports, and has a flag that others of its number have not', (t) => {
+  const udp = { source: '192.168.200.11', destination: '7.7.7.3', sourcePort: 8097, destinationPort: 8888 };
+  const flags = NH_FLAG.valid | NH_FLAG.tunnelUdp | NH_FLAG.copySip | NH_FLAG.etreeRoot;
+  t.like(nexthopDump({ ...nexthop, type: NH_TYPE.tunnel, flags, vrf: -1, oif: 0, udp }, 2), {
+    type: 'Tunnel',
+    vrf: -1,
+    flags: ['Valid', 'Udp', 'Copy SIP', 'Etree Root'],
+    udpTunnel: { ...udp, oif: 0, data: '02aaf088f06500005e0001000800' },
+  });
+  t.deepEqual(nexthopDump({ ...nexthop, flags }, 2).flags, ['Valid', 'Copy SIP', 'Etree Root']);
 });
 
 test('a composite nexthop shows its members and its kind', (t) => {

@@ -7,6 +7,7 @@ import type {
   NexthopDump,
   NexthopTypeName,
   TunnelDump,
+  UdpTunnelDump,
   VifDump,
   VifTypeName,
   VrfstatsDump,
@@ -15,7 +16,16 @@ import { DROP_REASONS, DROP_TEXT } from '../packet/drop.js';
 import { VRF_STATS, VRF_STAT_TEXT } from '../tables/counters.js';
 import type { VrfStat } from '../tables/counters.js';
 import { BRIDGE_FLAG, NH_FLAG, NH_TYPE, ROUTE_FLAG, VIF_FLAG, VIF_TYPE } from '../tables/records.js';
-import type { BridgeRecord, Family, NexthopRecord, RouteRecord, TunnelRecord, VifRecord } from '../tables/records.js';
+import type {
+  BridgeRecord,
+  Family,
+  NexthopRecord,
+  RouteRecord,
+  TunnelRecord,
+  UdpTunnelRecord,
+  VifRecord,
+} from '../tables/records.js';
+import * as mirrorMetadata from '../wire/mirror-metadata.js';
 
 /** Letters of interface flags, in print order. */
 const VIF_LETTERS: Record<keyof typeof VIF_FLAG, string> = {
@@ -71,7 +81,8 @@ export type VifState = Pick<
   'rx' | 'tx' | 'drops' | 'kernelDrops' | 'superFrames' | 'flows' | 'ref' | 'vmi' | 'link'
 >;
 
-export const vifDump = (vif: VifRecord, state: VifState): VifDump => ({
+/** @param network full name of the network of its VRF. */
+export const vifDump = (vif: VifRecord, state: VifState, network = ''): VifDump => ({
   id: vif.id,
   name: vif.name,
   type: VIF_TYPES[vif.type],
@@ -85,8 +96,14 @@ export const vifDump = (vif: VifRecord, state: VifState): VifDump => ({
   mtu: vif.mtu,
   fatFlows: vif.fatFlows,
   fatFlowExclude: vif.fatFlowExclude,
+  mirrors: vif.mirrors.map(({ mirror }) => mirror),
+  mirrorMetadata:
+    vif.mirrors.length === 0 ? null : { ingress: metadata(true, network), egress: metadata(false, network) },
   ...state,
 });
+
+const metadata = (isFromGuest: boolean, network: string): string =>
+  Buffer.from(mirrorMetadata.ofPort(isFromGuest, network)).toString('hex');
 
 /** Whether there is no room for one more pair. */
 const isFull = ({ flows }: VifState): boolean => flows.entries + 2 > flows.most;
@@ -114,7 +131,7 @@ const FAMILIES: Record<Family, FamilyName> = {
 const ENCAP_FAMILY = 0x0806;
 
 /** Flags of which the same bits mean something else, or nothing, for nexthops of other types. */
-const ONLY_TUNNELS = NH_FLAG.tunnelGre | NH_FLAG.tunnelMplsUdp;
+const ONLY_TUNNELS = NH_FLAG.tunnelGre | NH_FLAG.tunnelMplsUdp | NH_FLAG.tunnelUdp;
 const ONLY_COMPOSITES = NH_FLAG.compositeEvpn | NH_FLAG.compositeEncap;
 
 /**
@@ -135,6 +152,7 @@ export function nexthopDump(nh: NexthopRecord, refCount: number, host: string | 
     ...(nh.type === NH_TYPE.encap && { encap: { family: ENCAP_FAMILY, oif: nh.oif, data: nh.rewrite } }),
     ...(nh.type === NH_TYPE.receive && { oif: nh.oif }),
     ...(nh.tunnel && { tunnel: tunnelDump(nh, nh.tunnel, host) }),
+    ...(nh.udp && { udpTunnel: udpTunnelDump(nh, nh.udp) }),
     ...(composite && { members: nh.members }),
   };
 }
@@ -148,6 +166,15 @@ const tunnelDump = (nh: NexthopRecord, tunnel: TunnelRecord, host: string | null
   host,
   mtu: tunnel.mtu,
   l3VxlanMac: (nh.flags & NH_FLAG.l3Vxlan) === 0 ? null : tunnel.innerMac,
+});
+
+const udpTunnelDump = (nh: NexthopRecord, udp: UdpTunnelRecord): UdpTunnelDump => ({
+  oif: nh.oif,
+  data: nh.rewrite,
+  source: udp.source,
+  destination: udp.destination,
+  sourcePort: udp.sourcePort,
+  destinationPort: udp.destinationPort,
 });
 
 /** `slot`: the place in the trie that `route` fills; its parent prefix length is the route's own. */

@@ -10,6 +10,7 @@ import {
   FLOW_HEADER,
   FLOW_OWN,
   type FlowTable,
+  NO_MIRROR,
   TCP_FLAG,
 } from '../tables/flow.js';
 import { flowAddress, flowSourceInfo } from '../tables/flow-text.js';
@@ -42,7 +43,6 @@ const ACTIONS: Readonly<Record<number, FlowDump['action']>> = {
 
 const TCP = 6;
 const NO_ECMP_MEMBER = 0xff;
-const NO_MIRROR = 0xffff;
 const NO_VIF = 0xffff;
 
 /**

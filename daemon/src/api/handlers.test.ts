@@ -2,7 +2,7 @@ import test from 'ava';
 
 import type { ErrorReply } from '../control/dumps.js';
 import { RefusedError } from '../control/refused.js';
-import { encapNexthop, guestVif, inetRoute, tcpFlow, clusterHosts } from '../testing/dumps.js';
+import { encapNexthop, guestVif, inetRoute, mirrorDump, tcpFlow, clusterHosts } from '../testing/dumps.js';
 import { guestView } from '../testing/view.js';
 import { createApi, createMetricsServer } from './handlers.js';
 import { Metrics } from './metrics.js';
@@ -42,6 +42,8 @@ test('each thing can be asked for by its id', async (t) => {
   t.deepEqual((await get('/v1/nh/81')).json(), encapNexthop());
   t.deepEqual((await get('/v1/mpls/16')).json(), { label: 16, nexthop: 81 });
   t.deepEqual((await get('/v1/vxlan/4')).json(), { vni: 4, nexthop: 90 });
+  t.deepEqual((await get('/v1/mirror/0')).json(), mirrorDump());
+  t.is((await get('/v1/mirror')).body, `${JSON.stringify(mirrorDump())}\n`);
   t.is((await get('/v1/mpls')).body, '{"label":16,"nexthop":81}\n');
   t.is((await get('/v1/vxlan')).body, '{"vni":4,"nexthop":90}\n');
   t.deepEqual((await get('/v1/dropstats')).json(), guestView().dropstats());
@@ -63,6 +65,7 @@ test('an id nobody uses is answered with the text operators know', async (t) => 
     '/v1/nh/9',
     '/v1/mpls/17',
     '/v1/vxlan/5',
+    '/v1/mirror/1',
     '/v1/rt/9/inet',
     '/v1/rt/9/bridge',
     '/v1/vrfstats/9',

@@ -1,4 +1,4 @@
-/** Requests that read the tables: vif, nh, rt, mpls, vxlan, dropstats, vrfstats, status, hosts. */
+/** Requests that read the tables: vif, nh, rt, mirror, mpls, vxlan, dropstats, vrfstats, status, hosts. */
 import { isIP } from 'node:net';
 
 import type { FastifyInstance, FastifyReply } from 'fastify';
@@ -37,6 +37,11 @@ export function registerTables(app: FastifyInstance, view: DaemonView): void {
   app.get('/v1/nh', (_, reply) => list(reply, view.nexthops()));
   app.get<{ Params: { id: number } }>('/v1/nh/:id', one, ({ params: { id } }) =>
     found(view.nexthop(id), `nexthop ${id}`),
+  );
+
+  app.get('/v1/mirror', (_, reply) => list(reply, view.mirrors()));
+  app.get<{ Params: { id: number } }>('/v1/mirror/:id', one, ({ params: { id } }) =>
+    found(view.mirror(id), `mirror ${id}`),
   );
 
   registerRoutes(app, view);

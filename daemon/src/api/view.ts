@@ -16,6 +16,7 @@ import type {
 import type { FlowCountsDump, FlowDump, FlowOp, FlowSort, FlowTableDump } from '../control/flow-dumps.js';
 import type { HostCountsDump, HostDump, ProbeDump, ProbeRequest, StoreCopyDump } from '../control/host-dumps.js';
 import type { LiveTrace, TraceDump, TraceRequest } from '../control/trace-dumps.js';
+import type { MirrorDump } from '../control/mirror-dumps.js';
 import type { FlowMatch } from '../control/flow-match.js';
 
 /**
@@ -36,6 +37,9 @@ export interface DaemonView {
   label(label: number): MplsDump | undefined;
   vnis(): Iterable<VxlanDump>;
   vni(vni: number): VxlanDump | undefined;
+
+  mirrors(): Iterable<MirrorDump>;
+  mirror(index: number): MirrorDump | undefined;
 
   /** Every slot of the trie of a VRF; none for a VRF without routing. */
   inetRoutes(vrf: number, family: InetFamily): Iterable<InetRouteDump> | undefined;

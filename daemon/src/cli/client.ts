@@ -20,6 +20,7 @@ import type {
 import type { FlowCountsDump, FlowDump, FlowOp, FlowSort, FlowTableDump } from '../control/flow-dumps.js';
 import type { HostDump, ProbeDump, ProbeRequest, StoreCopyDump } from '../control/host-dumps.js';
 import type { LiveTrace, TraceDump, TraceRequest } from '../control/trace-dumps.js';
+import type { MirrorDump } from '../control/mirror-dumps.js';
 import { Exit, STATUS } from './exit.js';
 
 export const DEFAULT_SOCKET = '/run/vrouterd/vrouterd.sock';
@@ -57,6 +58,8 @@ export interface Daemon {
   mplsLabel(label: number): Promise<MplsDump>;
   vxlan(): Promise<readonly VxlanDump[]>;
   vxlanVni(vni: number): Promise<VxlanDump>;
+  mirrors(): Promise<readonly MirrorDump[]>;
+  mirror(index: number): Promise<MirrorDump>;
   inetRoutes(vrf: number, family: InetFamily): Promise<readonly InetRouteDump[]>;
   inetRoute(vrf: number, family: InetFamily, address: string, length: number): Promise<InetRouteDump>;
   bridgeRoutes(vrf: number): Promise<readonly BridgeRouteDump[]>;
@@ -111,6 +114,8 @@ export function connect(socket: string): Daemon {
     mplsLabel: async (label) => (await get(`/v1/mpls/${label}`)) as MplsDump,
     vxlan: async () => (await get('/v1/vxlan')) as VxlanDump[],
     vxlanVni: async (vni) => (await get(`/v1/vxlan/${vni}`)) as VxlanDump,
+    mirrors: async () => (await get('/v1/mirror')) as MirrorDump[],
+    mirror: async (index) => (await get(`/v1/mirror/${index}`)) as MirrorDump,
     inetRoutes: async (vrf, family) => (await get(`/v1/rt/${vrf}/${family}`)) as InetRouteDump[],
     inetRoute: async (vrf, family, address, length) =>
       (await get(`/v1/rt/${vrf}/${family}/${address}/${length}`)) as InetRouteDump,

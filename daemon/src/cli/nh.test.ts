@@ -95,6 +95,27 @@ test('a tunnel shows its outer header and both ends', (t) => {
   );
 });
 
+test('the tunnel of a mirror shows its ports, and has a line of its own behind them', (t) => {
+  const udpTunnel = { oif: 0, data: '0000000000000cc47a59625c0800', sourcePort: 8097, destinationPort: 8888 } as const;
+  const flags = ['Valid', 'Udp', 'Copy SIP', 'Etree Root'];
+  const mirror = { ...plain, id: 129, type: 'Tunnel', family: 'AF_INET', refCount: 2, vrf: -1, flags } as const;
+  t.is(
+    format([{ ...mirror, udpTunnel: { ...udpTunnel, source: '192.168.200.11', destination: '7.7.7.3' } }]),
+    `${lines(
+      'Id:129        Type:Tunnel         Fmly: AF_INET  Rid:0  Ref_cnt:2          Vrf:-1',
+      '              Flags:Valid, Udp, Copy SIP, Etree Root, ',
+      '              Oif:0 Len:14 Data:00 00 00 00 00 00 0c c4 7a 59 62 5c 08 00 ',
+      '              Sip:192.168.200.11 Dip:7.7.7.3',
+      '              Sport:8097 Dport:8888',
+    )}\n`,
+  );
+  t.true(
+    format([{ ...mirror, udpTunnel: { ...udpTunnel, source: 'fd00::11', destination: 'fd00::3' } }]).includes(
+      '              Sip: fd00::11 Dip: fd00::3\n              Sport:8097 Dport:8888\n\n\n',
+    ),
+  );
+});
+
 test('a VRF translation shows the VRF it goes on in', (t) => {
   t.is(
     format([{ ...plain, id: 30, type: 'Vrf_Translate', family: 'AF_BRIDGE', vrf: 7, flags: ['Valid', 'Vxlan'] }]),

@@ -1,5 +1,5 @@
 /** `nh`: the nexthop table. */
-import type { NexthopDump, TunnelDump } from '../control/dumps.js';
+import type { NexthopDump, TunnelDump, UdpTunnelDump } from '../control/dumps.js';
 import type { Daemon } from './client.js';
 import { json } from './columns.js';
 import { command, index, parse, usage } from './tool.js';
@@ -45,7 +45,13 @@ function formatMembers(members: NonNullable<NexthopDump['members']>): string {
 }
 
 /** An IPv6 tunnel has spaces behind the colons. */
-function tunnelLines({ oif, data, source, destination, l3VxlanMac }: TunnelDump): string[] {
+function tunnelLines({
+  oif,
+  data,
+  source,
+  destination,
+  l3VxlanMac,
+}: Pick<TunnelDump, 'oif' | 'data' | 'source' | 'destination' | 'l3VxlanMac'>): string[] {
   const space = source.includes(':') ? ' ' : '';
   const mac = l3VxlanMac === null ? '' : ` L3_Vxlan_Mac: ${l3VxlanMac}`;
   return [
@@ -53,6 +59,10 @@ function tunnelLines({ oif, data, source, destination, l3VxlanMac }: TunnelDump)
     `Sip:${space}${source} Dip:${space}${destination}${mac}`,
   ];
 }
+
+/** A newline of its own closes it. */
+const portsLine = ({ sourcePort, destinationPort }: UdpTunnelDump): string =>
+  `Sport:${sourcePort} Dport:${destinationPort}\n`;
 
 function formatNexthop(nh: NexthopDump): string {
   const head =
@@ -66,6 +76,7 @@ function formatNexthop(nh: NexthopDump): string {
     lines.push(`Encap Data: ${bytes(data)}`);
   }
   if (nh.tunnel) lines.push(...tunnelLines(nh.tunnel));
+  if (nh.udpTunnel) lines.push(...tunnelLines({ l3VxlanMac: null, ...nh.udpTunnel }), portsLine(nh.udpTunnel));
   if (nh.type === 'Vrf_Translate') lines.push(`Vrf:${nh.vrf}`);
   if (nh.members) lines.push(formatMembers(nh.members));
   return `${lines.join(`\n${INDENT}`)}\n\n`;

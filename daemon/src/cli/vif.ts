@@ -5,6 +5,7 @@ import { formatDrops } from './dropstats.js';
 import { command, index, parse, usage } from './tool.js';
 import type { CommonOptions, Surroundings, Tool } from './tool.js';
 import { formatFatFlows } from './vif-fat-flow.js';
+import { formatMirrorMetadata, mirrorIndices } from './vif-mirror.js';
 import { watchRates } from './vif-rate.js';
 
 /** Status after bad options: the classic tool ends with 0. */
@@ -89,21 +90,27 @@ function formatName({ type, name, link }: VifDump): string {
   return `${type === 'Agent' ? '    ' : 'OS: '}${name}${speed}`;
 }
 
-function formatBlock(vif: VifDump): string {
+/** With metadata: what `--get` adds. */
+function formatBlock(vif: VifDump, hasMetadata: boolean): string {
   const lines = [
     `vif0/${vif.id}`.padEnd(INDENT.length) + formatName(vif),
     `${INDENT}Type:${vif.type} HWaddr:${vif.mac} IPaddr:${vif.ip}`,
     ...(vif.ip6 === null ? [] : [`${INDENT}IP6addr:${vif.ip6}`]),
-    `${INDENT}Vrf:${vif.vrf} Mcast Vrf:${vif.mcastVrf} Flags:${vif.flags.join('') || 'NULL'} QOS:${vif.qos} Ref:${vif.ref}`,
+    `${INDENT}Vrf:${vif.vrf} Mcast Vrf:${vif.mcastVrf} Flags:${vif.flags.join('') || 'NULL'} QOS:${vif.qos} Ref:${vif.ref}${mirrorIndices(vif)}`,
     formatCounters('RX', vif.rx),
     formatCounters('TX', vif.tx),
     `${INDENT}Drops:${vif.drops}`,
   ];
-  return `${lines.join('\n')}\n${formatFatFlows(vif) || '\n'}`;
+  const metadata = hasMetadata ? formatMirrorMetadata(vif) : '';
+  return `${lines.join('\n')}\n${metadata}${formatFatFlows(vif) || '\n'}`;
 }
 
 /** The legend and one block per interface. */
-export const format = (vifs: readonly VifDump[]): string => formatHeader() + vifs.map(formatBlock).join('');
+export const format = (vifs: readonly VifDump[]): string =>
+  formatHeader() + vifs.map((one) => formatBlock(one, false)).join('');
+
+/** The legend and all there is to show of one interface. */
+export const formatOne = (one: VifDump): string => formatHeader() + formatBlock(one, true);
 
 async function run(argv: readonly string[], { connect, screen }: Surroundings): Promise<string> {
   const request = parseArgs(argv);
@@ -118,9 +125,9 @@ async function run(argv: readonly string[], { connect, screen }: Surroundings): 
     return request.json ? json(vifs) : format(vifs);
   }
   const vif = await daemon.vif(request.id);
-  if (!request.drops) return request.json ? json(vif) : format([vif]);
+  if (!request.drops) return request.json ? json(vif) : formatOne(vif);
   const dropCounters = await daemon.vifDrops(request.id);
-  return request.json ? json({ ...vif, dropCounters }) : format([vif]) + formatDrops(dropCounters);
+  return request.json ? json({ ...vif, dropCounters }) : formatOne(vif) + formatDrops(dropCounters);
 }
 
 export const vif: Tool = { name: 'vif', run };

@@ -63,7 +63,7 @@ function program(hand: (request: Request) => void, fail: (message: string) => Ex
     .helpOption('--help', 'display this help')
     .addHelpText(
       'after',
-      '\nThe classic tools are commands too: vrouter vif|flow|nh|rt|mpls|vxlan|dropstats|vrfstats --help' +
+      '\nThe classic tools are commands too: vrouter vif|flow|nh|rt|mirror|mpls|vxlan|dropstats|vrfstats --help' +
         '\nWhat vRouters mirror is received by: vrouter analyzer --help',
     );
   const add = (name: string, description: string): Command =>

@@ -4,6 +4,7 @@ import { json } from './columns.js';
 import { dropstats } from './dropstats.js';
 import { Exit, STATUS } from './exit.js';
 import { flow } from './flow.js';
+import { mirror } from './mirror.js';
 import { mpls } from './mpls.js';
 import { nh } from './nh.js';
 import { rt } from './rt.js';
@@ -22,7 +23,7 @@ import { formatHosts } from './vrouter-hosts.js';
 import { formatObjects, formatOutcomes, pendingText, formatStatus } from './vrouter-format.js';
 
 /** Commands with a command line of their own. */
-const TOOLS: readonly Tool[] = [vif, flow, nh, rt, mpls, vxlan, dropstats, vrfstats, analyzer];
+const TOOLS: readonly Tool[] = [vif, flow, nh, rt, mirror, mpls, vxlan, dropstats, vrfstats, analyzer];
 
 async function run(argv: readonly string[], surroundings: Surroundings): Promise<string> {
   const tool = TOOLS.find(({ name }) => name === argv[0]);

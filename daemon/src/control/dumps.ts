@@ -53,6 +53,10 @@ export interface VifDump {
   readonly fatFlows: readonly FatFlowDump[];
   /** Prefixes fat flows never fold. */
   readonly fatFlowExclude: readonly string[];
+  /** Mirrors its frames are copied to, by index. */
+  readonly mirrors: readonly number[];
+  /** What copies with a header carry of what the guest sends and is sent, in hex; null: nothing is copied. */
+  readonly mirrorMetadata: { readonly ingress: string; readonly egress: string } | null;
 }
 
 export type NexthopTypeName =
@@ -74,6 +78,8 @@ export interface NexthopDump {
   readonly oif?: number;
   /** Only tunnels. */
   readonly tunnel?: TunnelDump;
+  /** Only tunnels in plain UDP, which mirrors have. */
+  readonly udpTunnel?: UdpTunnelDump;
   /** Only composite nexthops; label -1: none. */
   readonly members?: readonly { readonly nexthop: number; readonly label: number }[];
 }
@@ -93,6 +99,18 @@ export interface TunnelDump {
   readonly mtu: number;
   /** MAC routed packets in VXLAN are sent to; null: that of no gateway. */
   readonly l3VxlanMac: string | null;
+}
+
+/** Where copies go in UDP. */
+export interface UdpTunnelDump {
+  readonly oif: number;
+  /** Outer Ethernet header in hex. */
+  readonly data: string;
+  readonly source: string;
+  readonly destination: string;
+  /** Of copies of what is not IP. */
+  readonly sourcePort: number;
+  readonly destinationPort: number;
 }
 
 /** What packets that come with an MPLS label are for. */

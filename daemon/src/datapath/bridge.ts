@@ -13,7 +13,7 @@ export function bridgeInput(dp: Datapath, vif: Vif): void {
   const { p, b, tables } = dp;
   const bridging = (vif.flags & VIF_FLAG.l2) !== 0;
   if (ethernet.isMulticast(b, p.at)) {
-    if (bridging || isIp(p.etherType)) return flood(dp, vif);
+    if (bridging || ethernet.isIp(p.etherType) || p.etherType === ethernet.TYPE_ARP) return flood(dp, vif);
     return dp.drop('l2NoRoute');
   }
 
@@ -33,10 +33,6 @@ export function bridgeInput(dp: Datapath, vif: Vif): void {
   p.routed = false;
   if (nexthop.tunnel !== null) p.label = tables.bridge.label(slot);
   toNexthop(dp, nexthop);
-}
-
-function isIp(etherType: number): boolean {
-  return etherType === ethernet.TYPE_IPV4 || etherType === ethernet.TYPE_IPV6 || etherType === ethernet.TYPE_ARP;
 }
 
 function unknownUnicast(dp: Datapath, vif: Vif): void {

@@ -52,24 +52,40 @@ export class FabricState {
   /** First byte of the buffers runs are put together in, and bytes they take: the end of the scratch area. */
   readonly buffersAt: number;
   readonly buffersLength: number;
-  /** When each buffer was taken last, as dp.rounds counts; and the one taken last. */
-  readonly #takenIn: Int32Array;
-  #last = 0;
+  readonly #buffers: number;
+  /** The round that buffers are counted in, the next one, the one taken last, and one whose run may have begun before that round. */
+  #round = -1;
+  #next = 0;
+  #last = -1;
+  #held = -1;
 
   constructor({ scratchAt, scratchLength }: Pick<FrameIo, 'scratchAt' | 'scratchLength'>) {
     const buffers = Math.min(MOST, Math.floor(scratchLength / SHARE / BUFFER));
-    this.#takenIn = new Int32Array(buffers).fill(-1);
+    this.#buffers = buffers;
     this.buffersLength = buffers * BUFFER;
     this.buffersAt = scratchAt + scratchLength - this.buffersLength;
   }
 
-  /** A buffer for a run, -1: there is none. What was put together in it before is sent. */
-  takeBuffer(dp: Datapath): number {
-    const buffers = this.#takenIn.length;
-    if (buffers === 0) return -1;
-    this.#last = (this.#last + 1) % buffers;
-    if (this.#takenIn[this.#last] === dp.rounds) dp.flush();
-    this.#takenIn[this.#last] = dp.rounds;
+  /**
+   * A buffer for a run, -1: there is none. What was put together in it before is sent. Every round begins with the first again, which
+   * the processor still has at hand.
+   */
+  takeBuffer(dp: Pick<Datapath, 'rounds' | 'flush'>): number {
+    if (this.#buffers === 0) return -1;
+    if (this.#round !== dp.rounds) this.#begin(dp, this.#last);
+    if (this.#next === this.#held) this.#next++;
+    if (this.#next >= this.#buffers) {
+      dp.flush();
+      this.#begin(dp, -1);
+    }
+    this.#last = this.#next++;
     return this.buffersAt + this.#last * BUFFER + LEAD - 64;
+  }
+
+  /** @param held the buffer of a run that a flush may have overtaken: it is queued, not sent. */
+  #begin(dp: Pick<Datapath, 'rounds'>, held: number): void {
+    this.#round = dp.rounds;
+    this.#next = 0;
+    this.#held = held;
   }
 }

@@ -1,9 +1,9 @@
 import { FRAGMENT } from '../packet/packet.js';
-import { FLOW, FLOW_DOUBLE } from '../tables/flow.js';
 import { NH_ID } from '../tables/records.js';
 import * as ethernet from '../wire/ethernet.js';
 import type { Datapath } from './datapath.js';
 import { packetKey } from './flow-key.js';
+import { countPacket } from './flow-pair.js';
 import { isIcmpError } from './icmp-error.js';
 import { ipEnd, parse, parseEthernet } from './parse.js';
 
@@ -19,12 +19,6 @@ export function countFromAgent(dp: Datapath): void {
   if (!parseEthernet(dp) || p.tagged || ethernet.isMulticast(b, p.at) || !parse(dp) || p.protocol < 0) return;
   if (p.fragment !== FRAGMENT.none || isIcmpError(dp) || p.l4At + HEADER > ipEnd(dp)) return;
   if (!packetKey(dp, NH_ID.agent)) return;
-  const { words, doubles } = flow.table;
   const index = flow.table.find(flow.real);
-  if (index < 0) return;
-  const d = flow.table.doubleAt(index);
-  if (doubles[d + FLOW_DOUBLE.packets] === 0) words[flow.table.at(index) + FLOW.source1] = p.vif;
-  doubles[d + FLOW_DOUBLE.packets] += p.packets;
-  doubles[d + FLOW_DOUBLE.bytes] += p.bytes;
-  doubles[d + FLOW_DOUBLE.lastSeen] = dp.now;
+  if (index >= 0) countPacket(dp, index);
 }

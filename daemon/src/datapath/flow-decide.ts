@@ -1,7 +1,7 @@
 import { type Acl, AclQuery } from '../tables/acl.js';
-import { FLOW, FLOW_ACTION, FLOW_DROP, type FlowKey } from '../tables/flow.js';
+import { FLOW, FLOW_ACTION, FLOW_DROP, type FlowKey, NO_MIRRORS, withMirror } from '../tables/flow.js';
 import type { Nexthop } from '../tables/nexthop.js';
-import { NH_ID, NH_TYPE, VIF_ID, VIF_TYPE } from '../tables/records.js';
+import { NH_ID, NH_TYPE, type RuleMirrorRecord, VIF_ID, VIF_TYPE } from '../tables/records.js';
 import type { Tables } from '../tables/tables.js';
 import type { Vif } from '../tables/vif.js';
 import type { Route, Vrf } from '../tables/vrf.js';
@@ -18,6 +18,9 @@ export class FlowDecision {
   short = false;
   /** ACL << 16 | rule that decided; -1: none. */
   rule = -1;
+  /** Mirrors of both directions, as FLOW.mirrors has them. */
+  mirrors = NO_MIRRORS;
+  answerMirrors = NO_MIRRORS;
   /** S(nh) of both directions; 0: packets may come from anywhere. */
   rpfNh = 0;
   answerRpfNh = 0;
@@ -39,12 +42,22 @@ export class FlowDecision {
     this.reason = FLOW_DROP.unknown;
     this.short = false;
     this.rule = -1;
+    this.mirrors = this.answerMirrors = NO_MIRRORS;
     this.askedCount = 0;
     this.rpfNh = this.answerRpfNh = 0;
     this.destination = byMac;
     this.byMac = false;
     this.destinationVrf = from.vrf;
     this.answerKeyNh = key[FLOW.keyNh];
+  }
+
+  /** Packets are copied, besides those mirrors that rules before it named. */
+  mirror(mirrors: readonly RuleMirrorRecord[]): void {
+    for (let i = 0; i < mirrors.length; i++) {
+      const { mirror, forward, reverse } = mirrors[i];
+      if (forward) this.mirrors = withMirror(this.mirrors, mirror);
+      if (reverse) this.answerMirrors = withMirror(this.answerMirrors, mirror);
+    }
   }
 
   /** Nothing passes. */
@@ -165,7 +178,7 @@ function restrict(
   if (out?.policy && !passes(acls, out.ingressAcl, d)) d.drop(FLOW_DROP.outSg, false);
 }
 
-/** Notes the rule that refuses, or the first that lets pass. */
+/** Notes the rule that refuses, or the first that lets pass; and whom all that decide have packets copied to, those that refuse, too. */
 function passes(acls: readonly (Acl | undefined)[], id: number, d: FlowDecision): boolean {
   const acl = id < 0 ? undefined : acls[id];
   if (!acl) return true;
@@ -173,6 +186,7 @@ function passes(acls: readonly (Acl | undefined)[], id: number, d: FlowDecision)
   const pass = acl.passes(rule);
   d.asked[2 * d.askedCount] = id;
   d.asked[2 * d.askedCount++ + 1] = rule;
+  if (rule >= 0) d.mirror(acl.record.rules[rule].mirrors);
   if (!pass) d.rule = rule < 0 ? -1 : (id << 16) | rule;
   else if (d.rule < 0 && rule >= 0) d.rule = (id << 16) | rule;
   return pass;

@@ -1,4 +1,13 @@
-import { FLOW, FLOW_ACTION, FLOW_DOUBLE, FLOW_FLAG, FLOW_HEADER, FLOW_OWN, type FlowKey } from '../tables/flow.js';
+import {
+  FLOW,
+  FLOW_ACTION,
+  FLOW_DOUBLE,
+  FLOW_FLAG,
+  FLOW_HEADER,
+  FLOW_OWN,
+  type FlowKey,
+  NO_MIRRORS,
+} from '../tables/flow.js';
 import type { Datapath } from './datapath.js';
 import type { FlowDecision } from './flow-decide.js';
 import { outerPort } from './flow-key.js';
@@ -22,8 +31,20 @@ export function writeNew(dp: Datapath, index: number, other: number, key: FlowKe
   doubles[d + FLOW_DOUBLE.created] = doubles[d + FLOW_DOUBLE.lastSeen] = dp.now;
 }
 
+/** Counts the packet in hand in its entry. */
+export function countPacket(dp: Datapath, index: number): void {
+  const { p } = dp;
+  const { table } = dp.flow;
+  const { doubles } = table;
+  const d = table.doubleAt(index);
+  if (doubles[d + FLOW_DOUBLE.packets] === 0) writeOrigin(dp, table.at(index));
+  doubles[d + FLOW_DOUBLE.packets] += p.packets;
+  doubles[d + FLOW_DOUBLE.bytes] += p.bytes - p.made;
+  doubles[d + FLOW_DOUBLE.lastSeen] = dp.now;
+}
+
 /** Notes where the packet in hand comes from, as that of the entry's first. */
-export function writeOrigin({ p, flow: { table } }: Datapath, at: number): void {
+function writeOrigin({ p, flow: { table } }: Datapath, at: number): void {
   const { words } = table;
   if (p.peer < 0) {
     words[at + FLOW.source1] = p.vif;
@@ -56,24 +77,27 @@ export function applyDecision(dp: Datapath, forward: number, vrf: number, d: Flo
   const { words } = dp.flow.table;
   const at = dp.flow.table.at(forward);
   const reverse = words[at + FLOW.reverse];
-  applyTo(dp, at, d, reverse >= 0);
+  applyTo(dp, at, d, d.mirrors, reverse >= 0);
   words[at + FLOW.rpfNh] = d.rpfNh;
   words[at + FLOW.vrf] = vrf | (d.destinationVrf << 16);
   if (reverse < 0 || reverse === forward) return;
   const reverseAt = dp.flow.table.at(reverse);
-  applyTo(dp, reverseAt, d, true);
+  applyTo(dp, reverseAt, d, d.answerMirrors, true);
   words[reverseAt + FLOW.rpfNh] = d.answerRpfNh;
   words[reverseAt + FLOW.vrf] = d.destinationVrf | (vrf << 16);
 }
 
-function applyTo(dp: Datapath, at: number, d: FlowDecision, hasReverse: boolean): void {
+function applyTo(dp: Datapath, at: number, d: FlowDecision, mirrors: number, hasReverse: boolean): void {
   const { words } = dp.flow.table;
   const flags = FLOW_FLAG.active | (hasReverse ? FLOW_FLAG.reverseValid : 0);
   const kept = words[at + FLOW.state] & FLOW_FLAG.evictCandidate;
+  const mirror = mirrors === NO_MIRRORS ? 0 : FLOW_FLAG.mirror;
   const byHand = (words[at + FLOW.owner] & (FLOW_OWN.byHand << 16)) !== 0;
   const own = (d.short && !byHand ? FLOW_OWN.short : 0) | (d.byMac ? FLOW_OWN.byMac : 0);
   // What an operator decided stays.
-  if (!byHand) words[at + FLOW.state] = flags | kept | (d.action << 16) | (d.reason << 24);
+  if (byHand) words[at + FLOW.state] = (words[at + FLOW.state] & ~FLOW_FLAG.mirror) | mirror;
+  else words[at + FLOW.state] = flags | kept | mirror | (d.action << 16) | (d.reason << 24);
+  words[at + FLOW.mirrors] = mirrors;
   words[at + FLOW.rule] = d.rule;
   words[at + FLOW.epoch] = dp.tables.epochs.now;
   words[at + FLOW.owner] = (words[at + FLOW.owner] & ~((FLOW_OWN.short | FLOW_OWN.byMac) << 16)) | (own << 16);

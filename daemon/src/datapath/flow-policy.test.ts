@@ -1,31 +1,12 @@
 import test from 'ava';
 import { FLOW_ACTION, FLOW_DROP, FLOW_HEADER } from '../tables/flow.js';
-import type { AclPeer, AclRecord, AclRuleRecord } from '../tables/records.js';
+import type { AclRecord, AclRuleRecord } from '../tables/records.js';
+import { aclOf as acl, aclRule as rule, ANYBODY } from '../testing/acl-rules.js';
 import { entries, pair } from '../testing/flow-entries.js';
 import { ipOf, macOf, TestNetwork } from '../testing/network.js';
 import { eth } from '../testing/packet-builder.js';
 import { flowUpkeep } from './flow-upkeep.js';
 
-const ANYBODY: AclPeer = { network: null, prefix: null, group: null };
-
-const rule = (changes: Partial<AclRuleRecord>): AclRuleRecord => ({
-  name: 'rule',
-  action: 'pass',
-  protocol: -1,
-  source: ANYBODY,
-  destination: ANYBODY,
-  sourcePorts: [],
-  destinationPorts: [],
-  log: false,
-  mirrors: [],
-  ...changes,
-});
-const acl = (id: number, ...rules: readonly AclRuleRecord[]): AclRecord => ({
-  id,
-  name: 'acl',
-  rules,
-  otherwise: 'deny',
-});
 const toPort = (port: number, action: 'pass' | 'deny' = 'pass'): AclRuleRecord =>
   rule({ action, protocol: 17, destinationPorts: [[port, port]] });
 

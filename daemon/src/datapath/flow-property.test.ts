@@ -2,14 +2,14 @@ import test from 'ava';
 import fc from 'fast-check';
 import { VIF } from '../tables/counters.js';
 import { FLOW, FLOW_FLAG, FLOW_HEADER, FLOW_OWN, newFlowKey } from '../tables/flow.js';
-import type { AclPeer, AclRecord, FatFlowRecord } from '../tables/records.js';
+import type { AclRecord, FatFlowRecord } from '../tables/records.js';
+import { aclRule, ANYBODY } from '../testing/acl-rules.js';
 import { entries } from '../testing/flow-entries.js';
 import { GATEWAY_MAC, ipOf, macOf, type NetworkOptions, TestNetwork } from '../testing/network.js';
 import { eth } from '../testing/packet-builder.js';
 import { decide, FlowDecision } from './flow-decide.js';
 import { flowCommand, flowUpkeep } from './flow-upkeep.js';
 
-const ANYBODY: AclPeer = { network: null, prefix: null, group: null };
 const GUESTS: readonly number[] = [3, 4, 5, 6];
 
 const guest = fc.constantFrom(...GUESTS);
@@ -31,22 +31,26 @@ const packet = fc.record({
 });
 type Shot = typeof packet extends fc.Arbitrary<infer T> ? T : never;
 
+const mirror = fc.record({ mirror: fc.constantFrom(0, 1, 2), forward: fc.boolean(), reverse: fc.boolean() });
 const acl = fc
-  .array(fc.record({ port, deny: fc.boolean(), prefix: fc.constantFrom(null, '5.5.5.3/32', '5.5.5.4/31') }), {
-    maxLength: 3,
-  })
+  .array(
+    fc.record({
+      port,
+      deny: fc.boolean(),
+      prefix: fc.constantFrom(null, '5.5.5.3/32', '5.5.5.4/31'),
+      mirrors: fc.array(mirror, { maxLength: 2 }),
+    }),
+    { maxLength: 3 },
+  )
   .map((rules) =>
-    rules.map(({ port: only, deny, prefix }) => ({
-      name: 'rule',
-      action: deny ? ('deny' as const) : ('pass' as const),
-      protocol: -1,
-      source: { ...ANYBODY, prefix },
-      destination: ANYBODY,
-      sourcePorts: [],
-      destinationPorts: [[only, only + 5] as const],
-      log: false,
-      mirrors: [],
-    })),
+    rules.map(({ port: only, deny, prefix, mirrors }) =>
+      aclRule({
+        action: deny ? 'deny' : 'pass',
+        source: { ...ANYBODY, prefix },
+        destinationPorts: [[only, only + 5]],
+        mirrors,
+      }),
+    ),
   );
 const fat: fc.Arbitrary<FatFlowRecord> = fc.record({
   protocol: fc.constantFrom(6, 17, 1),
@@ -116,6 +120,8 @@ function check(net: TestNetwork): void {
   const owned = new Map<number, number>();
   for (const entry of all) {
     const { words } = net.flows;
+    if (entry.isMirrored !== entry.mirrors.length > 0)
+      throw new Error(`flags of ${entry.index} are not those of its mirrors`);
     const { reverse, index } = entry;
     if (reverse >= 0 && !net.flows.isUsed(reverse)) throw new Error(`partner ${reverse} of ${index} is not there`);
     const back = reverse < 0 ? -1 : words[net.flows.at(reverse) + FLOW.reverse];
@@ -157,6 +163,9 @@ function checkSettled(net: TestNetwork, commanded: ReadonlySet<number>): void {
     const to = flows.words[flows.at(reverse) + FLOW.owner] & 0xffff;
     decide(tables, from, key, (own & FLOW_OWN.byMac) !== 0 ? to : -1, flows.words[at + FLOW.tcpSeq], d);
     if (d.action !== action || d.reason !== reason) throw new Error(`${index} is ${action} for ${d.action}`);
+    const mirrors = [flows.words[at + FLOW.mirrors], flows.words[flows.at(reverse) + FLOW.mirrors]];
+    if (mirrors[0] !== d.mirrors || mirrors[1] !== d.answerMirrors)
+      throw new Error(`${index} has mirrors ${mirrors.join()}`);
   }
 }
 

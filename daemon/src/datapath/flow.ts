@@ -11,13 +11,13 @@ import type { Datapath } from './datapath.js';
 import { findEntry } from './flow-find.js';
 import { packetKey } from './flow-key.js';
 import { isOrigin } from './flow-origin.js';
-import { removePair, writeOrigin } from './flow-pair.js';
+import { countPacket, removePair } from './flow-pair.js';
 import { makePair } from './flow-setup.js';
 import { FLOW_END } from './flow-state.js';
 import { isFromItsSource } from './icmp-error.js';
 import { ipEnd } from './parse.js';
 import { trackTcp } from './tcp-track.js';
-import { STEP } from './tracer.js';
+import { STEP, type Tracer } from './tracer.js';
 
 /** Types of neighbour discovery, which has no flows (RFC 4861). */
 const ND_FIRST = 133;
@@ -25,7 +25,7 @@ const ND_LAST = 137;
 
 /**
  * The flow stage: every unicast IP packet of an interface with policy belongs to a session, whose two entries say what is done
- * with it. On an entry: is what it was decided by still so; TCP's letters; counts; may it come from there; the action.
+ * with it. On an entry: is what it was decided by still so; TCP's letters; counts; may it come from there; copies; the action.
  *
  * Looks up the packet in hand as it comes from a guest. On entry parse() has accepted it, and what is neighbour discovery or for
  * DHCP is gone. Returns whether it goes on; else it was dropped.
@@ -45,14 +45,12 @@ export function flowOutput(dp: Datapath, out: Vif): boolean {
   const { p, b, tables } = dp;
   p.looked = true;
   if (p.tagged || ethernet.isMulticast(b, p.at)) return true;
-  if (p.protocol < 0) return !isIp(p.etherType) || refuse(dp, 'invalidPacket');
+  // Malformed, as such packets come from other hosts alone: those have no protocol.
+  if (p.protocol < 0) return !ethernet.isIp(p.etherType) || refuse(dp, 'invalidPacket');
   if (isNd(dp)) return true;
   const from = p.peer < 0 ? tables.vifs.get(p.vif) : tables.vrfs[p.vrf]?.fabric;
   return from ? lookUp(dp, from, out.nexthop, out.id) : refuse(dp, 'invalidIf');
 }
-
-/** Malformed, as such packets come from other hosts alone: those have no protocol. */
-const isIp = (etherType: number): boolean => etherType === ethernet.TYPE_IPV4 || etherType === ethernet.TYPE_IPV6;
 
 function isNd({ p, b }: Datapath): boolean {
   if (p.protocol !== ipv6.PROTOCOL_ICMPV6 || p.l4At === 0 || !icmpv6.fits(p.l4At, p.end)) return false;
@@ -92,34 +90,35 @@ function refuse(dp: Datapath, reason: DropReason): false {
 
 /** Does with the packet in hand what its entry says. */
 function follow(dp: Datapath, from: Vif, index: number): boolean {
-  const { p, b, flow } = dp;
+  const { p, flow } = dp;
   const { table } = flow;
-  const { words, doubles } = table;
+  const { words } = table;
   const at = table.at(index);
   p.flow = index;
   if (p.protocol === ipv4.PROTOCOL_TCP) track(dp, table, index);
-  const d = table.doubleAt(index);
-  if (doubles[d + FLOW_DOUBLE.packets] === 0) writeOrigin(dp, at);
-  doubles[d + FLOW_DOUBLE.packets] += p.packets;
-  doubles[d + FLOW_DOUBLE.bytes] += p.bytes - p.made;
-  doubles[d + FLOW_DOUBLE.lastSeen] = dp.now;
-
-  dp.tracer?.step(
-    STEP.flow,
-    index,
-    doubles[d + FLOW_DOUBLE.packets] === p.packets ? 1 : 0,
-    words[at + FLOW.state],
-    words[at + FLOW.rpfNh],
-  );
-  const action = (words[at + FLOW.state] >>> 16) & 0xff;
-  if (action !== FLOW_ACTION.forward)
+  countPacket(dp, index);
+  const state = words[at + FLOW.state];
+  if (dp.tracer !== null) traceFlow(dp, dp.tracer, index, state);
+  const action = (state >>> 16) & 0xff;
+  if (action !== FLOW_ACTION.forward) {
     return refuse(dp, action === FLOW_ACTION.drop ? 'flowActionDrop' : 'flowActionInvalid');
+  }
+  return isWhereItBelongs(dp, from, at) || refuse(dp, 'invalidSource');
+}
+
+function traceFlow({ p, flow: { table } }: Datapath, tracer: Tracer, index: number, state: number): void {
+  const isFirst = table.doubles[table.doubleAt(index) + FLOW_DOUBLE.packets] === p.packets;
+  tracer.step(STEP.flow, index, isFirst ? 1 : 0, state, table.words[table.at(index) + FLOW.rpfNh]);
+}
+
+/** Whether the packet in hand comes from where its entry says, with a MAC that may send there. */
+function isWhereItBelongs(dp: Datapath, from: Vif, at: number): boolean {
+  const { p, b, flow } = dp;
+  const { words } = flow.table;
   const rpfNh = words[at + FLOW.rpfNh];
   const isFat = (words[at + FLOW.owner] & (FLOW_OWN.fat << 16)) !== 0;
-  if (rpfNh > 0 && (rpfNh !== from.nexthop || isFat || p.isQuoting) && !comesFrom(dp, from, at, rpfNh))
-    return refuse(dp, 'invalidSource');
-  if (from.isChecked && !from.owns(b, p.at + ethernet.SRC)) return refuse(dp, 'invalidSource');
-  return true;
+  if (rpfNh > 0 && (rpfNh !== from.nexthop || isFat || p.isQuoting) && !comesFrom(dp, from, at, rpfNh)) return false;
+  return !from.isChecked || from.owns(b, p.at + ethernet.SRC);
 }
 
 /**

@@ -132,7 +132,8 @@ export class Tracer {
   inside(): void {
     if (!this.#recording) return;
     const { p } = this.#dp;
-    if (this.#filter && this.#matches(this.#filter, -1, p.protocol >= 0 || !isIp(p.etherType))) this.#passes = true;
+    if (this.#filter && this.#matches(this.#filter, -1, p.protocol >= 0 || !ethernet.isIp(p.etherType)))
+      this.#passes = true;
     this.step(STEP.parse, p.etherType, p.protocol, p.tagged ? 1 : 0, p.l4At === 0 ? 0 : p.l4At - p.at);
   }
 
@@ -211,5 +212,3 @@ export class Tracer {
     return -1;
   }
 }
-
-const isIp = (etherType: number): boolean => etherType === ethernet.TYPE_IPV4 || etherType === ethernet.TYPE_IPV6;

@@ -3,21 +3,9 @@ import fc from 'fast-check';
 import { contains, formatAddress, formatPrefix, parseAddress, parsePrefix } from '../control/prefix.js';
 import { Acl, AclQuery } from './acl.js';
 import { addressWords } from './address-words.js';
+import { aclRule as rule, ANYBODY as ANY } from '../testing/acl-rules.js';
 import type { AclPeer, AclRuleRecord, PortRange } from './records.js';
 
-const ANY: AclPeer = { network: null, prefix: null, group: null };
-const rule = (given: Partial<AclRuleRecord>): AclRuleRecord => ({
-  name: 'rule',
-  action: 'pass',
-  protocol: -1,
-  source: ANY,
-  destination: ANY,
-  sourcePorts: [],
-  destinationPorts: [],
-  log: false,
-  mirrors: [],
-  ...given,
-});
 const acl = (rules: readonly AclRuleRecord[], otherwise: 'pass' | 'deny' = 'deny'): Acl =>
   new Acl({ id: 1, name: 'test', rules, otherwise });
 

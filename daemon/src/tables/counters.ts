@@ -1,15 +1,16 @@
 import { DROP_REASONS } from '../packet/drop.js';
+import { MAX_MIRRORS } from './mirror.js';
 
 /**
  * Every counter of the datapath, in one file mapped by the worker that counts and by the threads that read. All values are
  * Float64 (exact to 2^53), each written by one thread only, so no reader ever stops the worker.
  *
- *    +--------+-------------------------+-------------------------+---------------------+
- *    | header | drops of all interfaces | one block per interface | one block per VRF   | one word per bridge slot
- *    +--------+-------------------------+-------------------------+---------------------+
+ *    +--------+-------------------------+-------------------------+-------------------+----------------------+- -
+ *    | header | drops of all interfaces | one block per interface | one block per VRF | one block per mirror | one word per bridge slot
+ *    +--------+-------------------------+-------------------------+-------------------+----------------------+- -
  */
 const MAGIC = 0x76726f75; // "vrou"
-const VERSION = 1;
+const VERSION = 2;
 
 /** Room for drop reasons, more than there are, so that a new reason does not move anything. */
 const DROP_WORDS = 64;
@@ -114,6 +115,29 @@ export const VRF_STAT = {
 } as const satisfies Record<VrfStat, number>;
 const VRF_WORDS = 32;
 
+/**
+ * Words of a mirror's block. Packets and bytes are those of frames copied, Ethernet included, as far as they were copied: of what a
+ * guest sent (ingress), of what it was sent (egress).
+ */
+export const MIRROR = {
+  ingressPackets: 0,
+  ingressBytes: 1,
+  egressPackets: 2,
+  egressBytes: 3,
+  /** Frames not copied: the analyzer is not known, or has no route. */
+  discards: 4,
+  /** Not copied: over the limit of copies a second; not in the sample. */
+  limited: 5,
+  sampledOut: 6,
+  /** Copies that could not be made or sent on: too long, no room, an interface that is gone. */
+  failed: 7,
+  /** Not copied: copies for this analyzer themselves. */
+  looped: 8,
+  /** ICMP errors about copies that were kept from the interface they were for. */
+  suppressed: 9,
+  words: 16,
+} as const;
+
 /** Numbers of interfaces and VRFs are below these. */
 export const MAX_VIFS = 4352;
 export const MAX_VRFS = 4096;
@@ -133,7 +157,7 @@ export class Counters {
   }
 
   static bytesFor(bridgeSlots: number): number {
-    return 8 * (vrfAt(MAX_VRFS) + bridgeSlots);
+    return 8 * (BRIDGE_AT + bridgeSlots);
   }
 
   /** Counters for a test or a tool: not shared with anybody. */
@@ -151,9 +175,14 @@ export class Counters {
     return vrfAt(vrf);
   }
 
+  /** First word of a mirror's block. */
+  mirrorAt(mirror: number): number {
+    return mirrorAt(mirror);
+  }
+
   /** Word of a bridge slot. */
   bridgeAt(slot: number): number {
-    return vrfAt(MAX_VRFS) + slot;
+    return BRIDGE_AT + slot;
   }
 
   /** Counts `packets` dropped for the reason with this index, in total and for the interface (vif < 0: none). */
@@ -189,6 +218,10 @@ export class Counters {
     this.words.fill(0, vrfAt(vrf), vrfAt(vrf) + VRF_WORDS);
   }
 
+  retireMirror(mirror: number): void {
+    this.words.fill(0, mirrorAt(mirror), mirrorAt(mirror) + MIRROR.words);
+  }
+
   clearBridge(slot: number): void {
     if (slot >= 0 && slot < this.#bridgeSlots) this.words[this.bridgeAt(slot)] = 0;
   }
@@ -212,3 +245,6 @@ export class Counters {
 function vrfAt(vrf: number): number {
   return HEADER.words + DROP_WORDS + MAX_VIFS * VIF.words + vrf * VRF_WORDS;
 }
+
+const mirrorAt = (mirror: number): number => vrfAt(MAX_VRFS) + mirror * MIRROR.words;
+const BRIDGE_AT = mirrorAt(MAX_MIRRORS);

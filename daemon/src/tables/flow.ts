@@ -81,7 +81,7 @@ export const FLOW = {
   outer: 27,
   /** Interface the first packet came in by, from a guest; outer source address, from the underlay (see FLOW_FLAG.fromFabric). */
   source1: 28,
-  /** Mirror indices, 16 bits each; 0xffff: none. */
+  /** Indices of mirrors: the first | the second << 16; NO_MIRROR: none. FLOW_FLAG.mirror says whether there are any. */
   mirrors: 29,
   /** What decided: ACL << 16 | rule; -1: no rule. */
   rule: 30,
@@ -118,6 +118,17 @@ export const FLOW_FLAG = {
   vrfTranslate: 0x4000,
   linkLocal: 0x8000,
 } as const;
+
+/** Instead of the index of a mirror; and of both (`FLOW.mirrors`). */
+export const NO_MIRROR = 0xffff;
+export const NO_MIRRORS = -1;
+
+/** The mirrors of an entry with one more: unless that is one of them, or it has two already (tf-vrouter VR_FLOW_MAX_MIRRORS). */
+export function withMirror(mirrors: number, index: number): number {
+  const first = mirrors & 0xffff;
+  if (first === NO_MIRROR) return (NO_MIRROR << 16) | index;
+  return first === index || mirrors >>> 16 !== NO_MIRROR ? mirrors : (index << 16) | first;
+}
 
 /** What is done with packets of a flow (tf-vrouter include/vr_flow.h). */
 export const FLOW_ACTION = { drop: 0, hold: 1, forward: 2, nat: 3 } as const;

@@ -6,7 +6,7 @@ export interface References {
   nexthop(id: number): number;
 }
 
-/** Counts all references in the tables: to nexthops by routes, bridge entries, composites, interfaces, labels and VNIs, to interfaces by nexthops. */
+/** Counts all references in the tables: to nexthops by routes, bridge entries, composites, interfaces, labels, VNIs and mirrors, to interfaces by nexthops. */
 export function countReferences(tables: Tables): References {
   const vifs = new Map<number, number>();
   const nexthops = new Map<number, number>();
@@ -29,5 +29,6 @@ export function countReferences(tables: Tables): References {
   for (const entry of tables.bridge.entries()) add(nexthops, entry.nexthop);
   for (const { nexthop } of tables.labels.entries()) add(nexthops, nexthop);
   for (const { nexthop } of tables.vnis.entries()) add(nexthops, nexthop);
+  for (const { record } of tables.mirrors.entries()) add(nexthops, record.nexthop);
   return { vif: (id) => vifs.get(id) ?? 0, nexthop: (id) => nexthops.get(id) ?? 0 };
 }

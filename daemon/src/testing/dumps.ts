@@ -2,6 +2,7 @@
 import type { InetRouteDump, NexthopDump, TunnelDump, VifDump } from '../control/dumps.js';
 import type { FlowDump, FlowTableDump } from '../control/flow-dumps.js';
 import type { HostDump, ProbeDump } from '../control/host-dumps.js';
+import type { MirrorDump } from '../control/mirror-dumps.js';
 import type { TraceDump } from '../control/trace-dumps.js';
 
 /** A guest's interface as a daemon that forwards for it would show it. */
@@ -27,6 +28,8 @@ export const guestVif = (changes: Partial<VifDump> = {}): VifDump => ({
   flows: { entries: 4, most: 131072 },
   fatFlows: [],
   fatFlowExclude: [],
+  mirrors: [],
+  mirrorMetadata: null,
   ...changes,
 });
 
@@ -61,6 +64,34 @@ export const tunnelNexthop = (tunnel: Partial<TunnelDump> = {}, changes: Partial
     mtu: 1500,
     l3VxlanMac: null,
     ...tunnel,
+  },
+  ...changes,
+});
+
+/** A mirror with header, both ways, to an analyzer that is found. */
+export const mirrorDump = (changes: Partial<MirrorDump> = {}): MirrorDump => ({
+  index: 0,
+  nexthop: 129,
+  name: 'DPI',
+  isDynamic: true,
+  isNicAssisted: false,
+  vni: 0,
+  vlan: 0,
+  state: 'resolved',
+  reason: null,
+  users: ['VirtualMachineInterface/vnf1'],
+  rateLimit: 0,
+  sample: 1,
+  snapLength: 0,
+  counters: {
+    ingress: { packets: 12, bytes: 1176 },
+    egress: { packets: 11, bytes: 1078 },
+    discards: 1,
+    limited: 2,
+    sampledOut: 3,
+    failed: 4,
+    looped: 5,
+    suppressed: 6,
   },
   ...changes,
 });

@@ -1,4 +1,4 @@
-import { FLOW, FLOW_DOUBLE, FLOW_OWN, type FlowTable } from '../tables/flow.js';
+import { FLOW, FLOW_DOUBLE, FLOW_FLAG, FLOW_OWN, type FlowTable, NO_MIRROR } from '../tables/flow.js';
 import { formatIpv4, formatIpv6 } from '../wire/addr.js';
 import { put32 } from '../wire/bytes.js';
 
@@ -21,6 +21,10 @@ export interface Entry {
   readonly own: number;
   readonly source1: number;
   readonly outerPort: number;
+  /** By index, the first first. */
+  readonly mirrors: readonly number[];
+  /** Whether its flags say it has any. */
+  readonly isMirrored: boolean;
 }
 
 /** All entries in use, by index. */
@@ -48,6 +52,8 @@ export function entries({ flows }: { readonly flows: FlowTable }): Entry[] {
       own: word(FLOW.owner) >>> 16,
       source1: word(FLOW.source1),
       outerPort: word(FLOW.outer) & 0xffff,
+      mirrors: [word(FLOW.mirrors) & 0xffff, word(FLOW.mirrors) >>> 16].filter((mirror) => mirror !== NO_MIRROR),
+      isMirrored: (word(FLOW.state) & FLOW_FLAG.mirror) !== 0,
     });
   }
   return found;

@@ -12,6 +12,7 @@ import {
   flowTable,
   guestVif,
   inetRoute,
+  mirrorDump,
   remoteProbe,
   tcpFlow,
 } from './dumps.js';
@@ -82,6 +83,8 @@ export const guestView = (changes: Partial<DaemonView> = {}): DaemonView => {
     label: (label) => (label === 16 ? { label, nexthop: 81 } : undefined),
     vnis: () => [{ vni: 4, nexthop: 90 }],
     vni: (vni) => (vni === 4 ? { vni, nexthop: 90 } : undefined),
+    mirrors: () => [mirrorDump()],
+    mirror: (index) => (index === 0 ? mirrorDump() : undefined),
     ...flowView(),
     ...traces,
     dropstats: () => drops,

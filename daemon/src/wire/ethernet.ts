@@ -29,6 +29,8 @@ export const BROADCAST = new Uint8Array(6).fill(0xff);
 export const fits = (at: number, end: number): boolean => at + LEN <= end;
 /** EtherType; of a tagged frame that of the outer tag. */
 export const type = (b: Uint8Array, at: number): number => get16(b, at + TYPE);
+/** Whether this EtherType is that of IPv4 or IPv6. */
+export const isIp = (etherType: number): boolean => etherType === TYPE_IPV4 || etherType === TYPE_IPV6;
 /** Whether the destination is a group address: multicast or broadcast. */
 export const isMulticast = (b: Uint8Array, at: number): boolean => (b[at + DST] & 1) !== 0;
 /** Whether the destination is ff:ff:ff:ff:ff:ff. */
