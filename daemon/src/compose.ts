@@ -5,6 +5,7 @@ import { closeFd, lockFile, mapFile, sdNotify } from 'packet-io';
 import type { Logger } from 'pino';
 import { FIXED } from './agent/compile.js';
 import { Ids } from './agent/ids.js';
+import { MirrorStates } from './agent/mirror-states.js';
 import { Mirrors } from './agent/mirrors.js';
 import { Operator } from './agent/operator.js';
 import { runCommand } from './agent/command.js';
@@ -110,7 +111,8 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
     host: config.host,
     deviceProblem: (device, attach) => deviceProblem(device, attach, kernel, marksOf(config)),
   });
-  const status = new DaemonStatus({ ...forwarding, config, version, startedAt, store, hosts });
+  const mirrorStates = new MirrorStates({ mirrors, tables, store, underlay: underlay.underlay });
+  const status = new DaemonStatus({ ...forwarding, mirrors: mirrorStates, config, version, startedAt, store, hosts });
   const { flowsPerInterface } = config.datapath;
   const view = new View({
     tracing: new Tracing({ tables, flows, counters, options: datapathOptions(config), realiser, worker: host }),
@@ -122,6 +124,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
     realiser,
     operator,
     status,
+    mirrors: mirrorStates,
     hosts,
     prober,
     shared: { redis, prefix: config.redisPrefix },

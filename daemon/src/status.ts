@@ -1,4 +1,5 @@
 import { ineffective } from './agent/ineffective.js';
+import type { MirrorStates } from './agent/mirror-states.js';
 import type { Realiser } from './agent/realiser.js';
 import type { RemoteHosts } from './agent/remote-hosts.js';
 import type { UnderlayParts } from './compose-underlay.js';
@@ -28,6 +29,7 @@ export interface StatusParts {
   readonly duties: Pick<FlowDuties, 'records'>;
   readonly hosts: Pick<RedisHosts, 'troubles'>;
   readonly remote: Pick<RemoteHosts, 'ends'>;
+  readonly mirrors: Pick<MirrorStates, 'warnings'>;
   readonly underlay: Pick<UnderlayParts, 'underlay'>;
 }
 
@@ -110,7 +112,7 @@ export class DaemonStatus {
   #warnings(): string[] {
     const { store, host } = this.#parts;
     const warnings = this.#pendingInterfaces().map(({ reason, ...ref }) => `${subject(ref)}: ${reason}`);
-    warnings.push(...this.#ineffective());
+    warnings.push(...this.#ineffective(), ...this.#parts.mirrors.warnings());
     if (!store.connected)
       warnings.push('the shared store is not reachable; configuration cannot change until it is back');
     if (!host.alive) warnings.push('the datapath worker does not run; no frame is forwarded until it is back');

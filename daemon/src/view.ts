@@ -1,3 +1,4 @@
+import type { MirrorStates } from './agent/mirror-states.js';
 import type { Operator } from './agent/operator.js';
 import type { Ports } from './agent/ports.js';
 import type { Prober } from './agent/prober.js';
@@ -57,6 +58,7 @@ export interface ViewParts {
   readonly realiser: Realiser;
   readonly operator: Operator;
   readonly status: DaemonStatus;
+  readonly mirrors: Pick<MirrorStates, 'list' | 'ofInterface'>;
   readonly flows: Pick<FlowViewParts, 'table' | 'command'>;
   readonly tracing: Tracing;
   readonly hosts: Pick<RedisHosts, 'hosts' | 'counts'>;
@@ -251,10 +253,14 @@ export class View implements DaemonView {
 
   /** The stored objects, interfaces of this host with what became of them. */
   async objects(kind?: string, name?: string): Promise<readonly unknown[]> {
-    const { operator, realiser } = this.#parts;
+    const { operator, realiser, mirrors } = this.#parts;
     const objects = operator.objects(kind, name).map((object) => {
       if (object.kind !== 'VirtualMachineInterface') return object;
-      return { ...object, status: { ...object.status, ...realiser.stateOf(fullName(object.metadata)) } };
+      const own = fullName(object.metadata);
+      const state = realiser.stateOf(own);
+      const copies = mirrors.ofInterface(own);
+      const shown = copies.length > 0 ? { mirrors: copies } : {};
+      return { ...object, status: { ...object.status, ...state, ...shown } };
     });
     return Promise.resolve(objects);
   }

@@ -17,6 +17,7 @@ import { assignAddresses, assignNetworkIds, touchedInterfaces, type Books } from
 import { key, type Draft, type DraftObject } from './draft.js';
 import { checkFatFlows } from './fat-flow-conflicts.js';
 import { addressPlan, planOf } from './ipam.js';
+import { checkMirrors } from './mirror-conflicts.js';
 import { checkRuleCounts } from './rule-count.js';
 import { checkUniqueness } from './uniqueness.js';
 
@@ -41,6 +42,7 @@ export function planChange(draft: Draft, present: Pick<StateStore, 'get'>, books
   checkUniqueness(draft, deviceAndMac);
   checkFatFlows(draft);
   checkRuleCounts(draft);
+  checkMirrors(draft);
   const steps = stepsOf(draft, books);
   const changed = steps.filter(({ object, before }) => !isSame(object, before));
 

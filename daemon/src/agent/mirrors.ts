@@ -92,6 +92,11 @@ export class Mirrors {
     if (addresses.some((address) => this.#addresses.has(address))) this.#apply();
   }
 
+  /** The VRF of a network that is on this host. */
+  vrfOf(network: string): number | undefined {
+    return this.#vrfOf(network);
+  }
+
   /** What leads to a MAC in a network; undefined: nothing. */
   targetOf(network: string, mac: string): MirrorTarget | undefined {
     const { bridge } = this.#parts.tables;
