@@ -12,6 +12,7 @@ import { FabricState } from './fabric-state.js';
 import { Fragments, type FragmentSizes } from './fragment.js';
 import { releaseFragments } from './fragment-release.js';
 import { Segmenter } from './offload.js';
+import { MirrorState } from './mirror-state.js';
 import { STEP, type Tracer } from './tracer.js';
 import { settle } from './vif-output.js';
 import { vifInput } from './vif-input.js';
@@ -66,6 +67,7 @@ export class Datapath {
   readonly fragments: Fragments;
   readonly keepalives = new TokenBucket();
   readonly fabric: FabricState;
+  readonly mirrors = new MirrorState();
   /** Counts how often everything queued was sent: what is made after that may lie where it did. */
   rounds = 0;
   /** Frames for the agent. */
@@ -73,6 +75,9 @@ export class Datapath {
   /** First free byte of the scratch area, and its end. */
   #scratch: number;
   #scratchEnd: number;
+  /** A frame that stays in the scratch area. */
+  #heldAt = -1;
+  #heldEnd = -1;
 
   constructor(
     io: FrameIo,
@@ -132,16 +137,39 @@ export class Datapath {
     this.#freeScratch();
   }
 
-  /** The scratch area is free again, but for the frame in hand if it lies there: the larger part beside it. */
+  /** The scratch area is free again, but for the frame in hand and one that is held if they lie there: the largest part beside them. */
   #freeScratch(): void {
-    const { scratchAt } = this.io;
-    const scratchLength = this.fabric.buffersAt - scratchAt;
-    this.#scratch = scratchAt;
-    this.#scratchEnd = this.fabric.buffersAt;
-    const { at, end } = this.p;
-    if (at < scratchAt || at >= this.#scratchEnd) return;
-    if (end - scratchAt <= scratchLength >> 1) this.#scratch = (end + 15) & ~15;
-    else this.#scratchEnd = at - SCRATCH_LEAD;
+    const start = this.io.scratchAt;
+    const end = this.fabric.buffersAt;
+    const isInHand = this.p.at >= start && this.p.at < end;
+    const isHeld = this.#heldAt >= start && this.#heldAt < end;
+    const handAt = isInHand ? this.p.at : start;
+    const handEnd = isInHand ? this.p.end : start;
+    const heldAt = isHeld ? this.#heldAt : start;
+    const heldEnd = isHeld ? this.#heldEnd : start;
+    const firstAt = Math.min(handAt, heldAt);
+    const firstEnd = handAt <= heldAt ? handEnd : heldEnd;
+    const secondAt = Math.max(handAt, heldAt);
+    const secondEnd = Math.max(handEnd, heldEnd);
+    const inFront = firstAt - start;
+    const between = secondAt - firstEnd;
+    const behind = end - secondEnd;
+    if (behind >= between && behind >= inFront) {
+      this.#scratch = (secondEnd + 15) & ~15;
+      this.#scratchEnd = end;
+    } else if (between >= inFront) {
+      this.#scratch = (firstEnd + 15) & ~15;
+      this.#scratchEnd = secondAt - SCRATCH_LEAD;
+    } else {
+      this.#scratch = start;
+      this.#scratchEnd = firstAt - SCRATCH_LEAD;
+    }
+  }
+
+  /** The frame [at, end) stays in its place beside the one in hand, until another is named; -1: none. */
+  hold(at: number, end: number): void {
+    this.#heldAt = at;
+    this.#heldEnd = end;
   }
 
   /**

@@ -16,6 +16,8 @@ export function inject(dp: Datapath, made: RingFrame): void {
   p.vif = VIF_ID.agent;
   p.peer = -1;
   p.made = 0;
+  p.copies = 0;
+  p.nicVlan = 0;
   p.packets = 1;
   p.bytes = length;
   const out = tables.vifs.get(made.vif);

@@ -144,6 +144,13 @@ export class Segmenter {
     return length;
   }
 
+  /** Passes over the next frame. */
+  skip(): void {
+    this.#segment++;
+    this.#payloadAt += this.#payloadLen();
+    this.frameLength = this.#payloadAt < this.#end ? this.#headers + this.#payloadLen() : 0;
+  }
+
   /** Payload bytes of the next segment. */
   #payloadLen(): number {
     return Math.min(this.#size, this.#end - this.#payloadAt);

@@ -3,10 +3,10 @@ import type { Packet } from '../packet/packet.js';
 import { type Tunnel, WRAP } from '../tables/tunnel.js';
 import type { Vif } from '../tables/vif.js';
 import type { Datapath } from './datapath.js';
+import { enqueue } from './enqueue.js';
 import { completeChecksum } from './offload.js';
 import { STEP } from './tracer.js';
 import { type Wrapping, writeLabel, writeOuter } from './tunnel-header.js';
-import { enqueue } from './vif-output.js';
 
 /** Where what goes through the tunnel begins. */
 export const payloadAt = (p: Packet, { wrap }: Tunnel): number => (p.routed && wrap !== WRAP.vxlan ? p.l3At : p.at);

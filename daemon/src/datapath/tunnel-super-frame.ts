@@ -4,10 +4,10 @@ import type { Vif } from '../tables/vif.js';
 import * as ethernet from '../wire/ethernet.js';
 import * as vnet from '../wire/vnet.js';
 import type { Datapath } from './datapath.js';
+import { enqueue } from './enqueue.js';
 import { leaveChecksum, type Wrapping, writeLabel, writeOuter } from './tunnel-header.js';
 import { payloadAt, send, traceTunnel } from './tunnel-send.js';
 import { superFrameTooLong } from './tunnel-size.js';
-import { enqueue } from './vif-output.js';
 
 /** Longest outer IP packet, and most segments the kernel takes as one datagram (64, of which older ones count headers). */
 const MAX_PACKET = 65_535;

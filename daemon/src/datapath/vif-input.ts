@@ -10,6 +10,7 @@ import { bridgeInput } from './bridge.js';
 import type { Datapath } from './datapath.js';
 import { fabricInput, superFrameInput } from './fabric-input.js';
 import { flowInput } from './flow.js';
+import { mirrorReceived } from './mirror.js';
 import { ndInput } from './nd.js';
 import { checkVnet, isPlain, wireBytes, wirePackets } from './offload.js';
 import { parse, parseEthernet } from './parse.js';
@@ -29,6 +30,8 @@ export function vifInput(dp: Datapath, port: number, at: number, length: number)
   p.peer = -1;
   p.flow = -1;
   p.made = 0;
+  p.copies = 0;
+  p.nicVlan = 0;
   if (!vif) {
     counters.words[HEADER.retiredReceived]++;
     return counters.drop(-1, DROP.invalidIf, 1);
@@ -49,6 +52,7 @@ export function vifInput(dp: Datapath, port: number, at: number, length: number)
   counters.words[word + VIF.rxBytes] += p.bytes;
 
   dp.tracer?.begin(-1);
+  if (vif.receiveMirrors !== null && sound) mirrorReceived(dp, vif.receiveMirrors, vif);
   if (!parseEthernet(dp)) return dp.drop('pull');
   if (vif.type === VIF_TYPE.physical) return sound ? fabricInput(dp) : superFrameInput(dp);
   if (!sound) return dp.drop('invalidPacket');

@@ -5,6 +5,8 @@ import { VIF_FLAG, VIF_TYPE } from '../tables/records.js';
 import type { Vif } from '../tables/vif.js';
 import * as ethernet from '../wire/ethernet.js';
 import type { Datapath } from './datapath.js';
+import { enqueue } from './enqueue.js';
+import { mirrorSent } from './mirror.js';
 import { completeChecksum, isPlain, isSuperFrame } from './offload.js';
 import { STEP } from './tracer.js';
 
@@ -17,6 +19,7 @@ const EINVAL = 22;
 /** Queues the frame in hand for the interface's port, cut and finished for a port that takes no offloads. */
 export function output(dp: Datapath, out: Vif): void {
   const { p, b } = dp;
+  if (out.mirrors !== null && !mirrorSent(dp, out)) return;
   const vnetAt = p.at - VNET_LEN;
   if (!out.offloads && !isPlain(b, vnetAt)) {
     if (isSuperFrame(b, vnetAt)) return outputSegments(dp, out);
@@ -34,22 +37,6 @@ function outputSegments(dp: Datapath, out: Vif): void {
     const length = segmenter.next(at);
     enqueue(dp, out, at, length, 1, length);
   }
-}
-
-/** Queues the frame of `length` bytes at `at` for the interface's port: so many packets and bytes on the wire. */
-export function enqueue(dp: Datapath, out: Vif, at: number, length: number, packets: number, bytes: number): void {
-  const { tx } = dp.io;
-  const d = dp.txDescriptor();
-  tx[d + TX.port] = out.id;
-  tx[d + TX.at] = at;
-  tx[d + TX.length] = length;
-  tx[d + TX.packets] = packets;
-  tx[d + TX.bytes] = bytes;
-  const word = dp.counters.vifAt(out.id);
-  dp.counters.words[word + VIF.txPackets] += packets;
-  dp.counters.words[word + VIF.txBytes] += bytes;
-  if (packets > 1) dp.counters.words[word + VIF.txSuperFrames]++;
-  dp.tracer?.step(STEP.output, out.id, length, packets);
 }
 
 /**

@@ -57,6 +57,7 @@ export const DROP_TEXT = {
   icmpError: 'ICMP errors',
   clone: 'Clone Failures',
   invalidUnderlayEcmp: 'Invalid underlay ECMP',
+  mirrorError: 'Mirror ICMP Errors',
 } as const;
 
 export type DropReason = keyof typeof DROP_TEXT;

@@ -41,4 +41,40 @@ export class Packet {
   made = 0;
   /** Whether a flow was looked up, or need not be: what goes out through a nexthop with policy is looked up otherwise. */
   looked = false;
+  /** Whether the frame in hand is a copy made for an analyzer: nothing copies that again, and no flow is looked up for it. */
+  isCopy = false;
+  /** How many times the frame was copied, header and all as it is, when other hosts have sent it here as a copy; else 0. */
+  copies = 0;
+  /** VLAN tag of the outer Ethernet header, for a NIC that mirrors frames with that tag; 0: none. */
+  nicVlan = 0;
+
+  /** Becomes what the other one is. */
+  set(o: Packet): void {
+    this.vif = o.vif;
+    this.vrf = o.vrf;
+    this.at = o.at;
+    this.end = o.end;
+    this.etherType = o.etherType;
+    this.l3At = o.l3At;
+    this.tagged = o.tagged;
+    this.protocol = o.protocol;
+    this.l4At = o.l4At;
+    this.fragment = o.fragment;
+    this.isQuoting = o.isQuoting;
+    this.packets = o.packets;
+    this.bytes = o.bytes;
+    this.nexthop = o.nexthop;
+    this.peer = o.peer;
+    this.label = o.label;
+    this.routed = o.routed;
+    this.flow = o.flow;
+    this.outerSource = o.outerSource;
+    this.outerEcn = o.outerEcn;
+    this.segmentSize = o.segmentSize;
+    this.made = o.made;
+    this.looked = o.looked;
+    this.isCopy = o.isCopy;
+    this.copies = o.copies;
+    this.nicVlan = o.nicVlan;
+  }
 }

@@ -1,5 +1,6 @@
 import { NH_FLAG, NH_ID, NH_TYPE, type NexthopRecord, type NhType } from './records.js';
 import { Tunnel } from './tunnel.js';
+import { UdpTunnel } from './udp-tunnel.js';
 
 /** What to do with a packet: the agent's record, unpacked for the fast path. */
 export class Nexthop {
@@ -21,6 +22,8 @@ export class Nexthop {
   readonly isEvpn: boolean;
   /** Null: not a tunnel. */
   readonly tunnel: Tunnel | null;
+  /** Null: not a tunnel in plain UDP. */
+  readonly udp: UdpTunnel | null;
 
   constructor(record: NexthopRecord) {
     this.record = record;
@@ -35,6 +38,7 @@ export class Nexthop {
     this.memberLabels = record.members.map((member) => member.label);
     this.isEvpn = (record.flags & NH_FLAG.compositeEvpn) !== 0;
     this.tunnel = record.tunnel ? new Tunnel(record.tunnel, this.rewrite) : null;
+    this.udp = record.udp ? new UdpTunnel(record.udp, record.flags) : null;
   }
 }
 

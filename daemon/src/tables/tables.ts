@@ -5,6 +5,7 @@ import type { Counters } from './counters.js';
 import { Epochs } from './epochs.js';
 import { LabelTable, VniTable } from './labels.js';
 import { MirrorTable } from './mirror.js';
+import { NetworkNames } from './network-names.js';
 import { NexthopTable } from './nexthop.js';
 import { PeerTable } from './peers.js';
 import type { TableChange, VifRecord, VrfRecord } from './records.js';
@@ -28,7 +29,7 @@ export class Tables {
   readonly peers = new PeerTable();
   readonly mirrors = new MirrorTable();
   /** Full names of networks by number. */
-  readonly networks = new Map<number, string>();
+  readonly networks = new NetworkNames();
   readonly bridge: BridgeTable;
   readonly epochs = new Epochs();
   readonly #counters: Counters | null;
@@ -78,7 +79,7 @@ export class Tables {
         return;
       case 'mirror':
         if (change.op === 'set') this.mirrors.set(change.record);
-        else this.mirrors.delete(change.id);
+        else this.#deleteMirror(change.id);
         return;
       case 'network':
         if (change.op === 'set') this.networks.set(change.record.number, change.record.name);
@@ -117,6 +118,11 @@ export class Tables {
     this.vrfs[id] = undefined;
     this.epochs.vrfDeleted(id);
     this.#counters?.retireVrf(id);
+  }
+
+  #deleteMirror(id: number): void {
+    this.mirrors.delete(id);
+    this.#counters?.retireMirror(id);
   }
 
   #applyRoute(change: Extract<TableChange, { table: 'route' }>): void {

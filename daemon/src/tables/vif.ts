@@ -1,8 +1,10 @@
-import { parseMac } from '../wire/addr.js';
+import { parseAddress, parseMac } from '../wire/addr.js';
 import { get16, get32 } from '../wire/bytes.js';
 import { FatFlows } from './fat-flow.js';
-import { VIF_FLAG, type VifRecord } from './records.js';
+import { VIF_FLAG, type VifMirrorRecord, type VifRecord } from './records.js';
 import { TokenBucket } from './token-bucket.js';
+
+const NO_ADDRESS = '0.0.0.0';
 
 /** A virtual interface as the datapath sees it: the agent's record, and what the port behind it can do. */
 export class Vif {
@@ -26,6 +28,13 @@ export class Vif {
   /** ACLs of its security groups; -1: none. */
   egressAcl = -1;
   ingressAcl = -1;
+  /** Mirrors of what its guest sends, null: none; of what it is sent; and of either. */
+  receiveMirrors: readonly number[] | null = null;
+  transmitMirrors: readonly number[] | null = null;
+  mirrors: readonly number[] | null = null;
+  /** Its addresses, of 4 and 16 bytes; null: it has none. */
+  address: Uint8Array | null = null;
+  address6: Uint8Array | null = null;
   /** Whether the port takes virtio-net headers: super-frames and partial checksums pass as they are. */
   offloads = true;
   /** Whether it takes super-frames of UDP, too: kernels before 6.2 do not, and say so by refusing the first. */
@@ -62,6 +71,11 @@ export class Vif {
     this.maxFlows = record.maxFlows;
     this.egressAcl = record.egressAcl;
     this.ingressAcl = record.ingressAcl;
+    this.mirrors = mirrorsOf(record, ({ receive, transmit }) => receive || transmit);
+    this.receiveMirrors = mirrorsOf(record, ({ receive }) => receive);
+    this.transmitMirrors = mirrorsOf(record, ({ transmit }) => transmit);
+    this.address = record.ip === NO_ADDRESS ? null : parseAddress(record.ip);
+    this.address6 = record.ip6 === null ? null : parseAddress(record.ip6);
     const macs = Int32Array.from(record.macs.map(parseMac).flatMap((mac) => [get16(mac, 0), get32(mac, 2)]));
     this.#macs = macs;
     this.ownFirst = macs.length > 0 ? macs[0] : -1;
@@ -77,6 +91,11 @@ export class Vif {
     for (let i = 0; i < macs.length; i += 2) if (macs[i + 1] === last && macs[i] === first) return true;
     return false;
   }
+}
+
+function mirrorsOf({ mirrors }: VifRecord, isOne: (mirror: VifMirrorRecord) => boolean): readonly number[] | null {
+  const ids = mirrors.filter(isOne).map(({ mirror }) => mirror);
+  return ids.length > 0 ? ids : null;
 }
 
 /** Interfaces by index. */

@@ -1,4 +1,5 @@
 import { parseAddress, parseMac } from '../wire/addr.js';
+import { encodeName, ofPort } from '../wire/mirror-metadata.js';
 import { InetRoutes } from './inet-route.js';
 import { NH_ID, type RouteRecord, VIF_FLAG, VIF_ID, VIF_TYPE, type VifRecord, type VrfRecord } from './records.js';
 import { Vif } from './vif.js';
@@ -128,13 +129,25 @@ export class Vrf {
   readonly inet6 = new RoutingTable(16);
   /** What packets from other hosts come into this network by: the underlay's interface, as one of this network. */
   readonly fabric: Vif;
+  /** Metadata of copies of what guests here send, and of what they are sent; and the name in it. */
+  sentMetadata: Uint8Array;
+  receivedMetadata: Uint8Array;
+  encodedName: Uint8Array;
 
   constructor(record: VrfRecord) {
     this.record = record;
     this.fabric = new Vif(fabricOf(record));
+    this.sentMetadata = ofPort(true, record.name);
+    this.receivedMetadata = ofPort(false, record.name);
+    this.encodedName = encodeName(record.name);
   }
 
   set(record: VrfRecord): void {
+    if (record.name !== this.record.name) {
+      this.sentMetadata = ofPort(true, record.name);
+      this.receivedMetadata = ofPort(false, record.name);
+      this.encodedName = encodeName(record.name);
+    }
     this.record = record;
     this.fabric.set(fabricOf(record));
   }

@@ -5,7 +5,7 @@
  *    | next  | 0     | offset (13 bits)  |0|M| identification        |
  *    +-------+-------+-------------------+-+-+-----------------------+
  */
-import { get16, get32 } from './bytes.js';
+import { get16, get32, put16, put32 } from './bytes.js';
 
 export const LEN = 8;
 const OFFSET_AND_MORE = 2;
@@ -22,3 +22,18 @@ export const offset = (b: Uint8Array, at: number): number => get16(b, at + OFFSE
 export const more = (b: Uint8Array, at: number): boolean => (b[at + OFFSET_AND_MORE + 1] & MORE) !== 0;
 /** Identification, common to all fragments of a datagram. */
 export const id = (b: Uint8Array, at: number): number => get32(b, at + ID);
+
+/** Writes a whole header. @param place bytes of the datagram in front, a multiple of 8. */
+export function write(
+  b: Uint8Array,
+  at: number,
+  next: number,
+  place: number,
+  hasMore: boolean,
+  identification: number,
+): void {
+  b[at] = next;
+  b[at + 1] = 0;
+  put16(b, at + OFFSET_AND_MORE, place | (hasMore ? MORE : 0));
+  put32(b, at + ID, identification);
+}

@@ -15,7 +15,7 @@ export const LEN = 40;
 /** Bytes of an address. */
 export const ADDRESS_LEN = 16;
 export const PAYLOAD_LENGTH = 4;
-const NEXT_HEADER = 6;
+export const NEXT_HEADER = 6;
 export const HOP_LIMIT = 7;
 export const SRC = 8;
 export const DST = 24;

@@ -1,0 +1,268 @@
+import { VNET_LEN } from '../io/device.js';
+import { HEADER, MIRROR, VRF_STAT } from '../tables/counters.js';
+import type { Mirror } from '../tables/mirror.js';
+import type { Nexthop } from '../tables/nexthop.js';
+import { NH_TYPE, VIF_ID } from '../tables/records.js';
+import type { Vif } from '../tables/vif.js';
+import { copy } from '../wire/bytes.js';
+import * as ethernet from '../wire/ethernet.js';
+import { NOTHING, writeFlow } from '../wire/mirror-metadata.js';
+import * as vnet from '../wire/vnet.js';
+import type { Datapath } from './datapath.js';
+import { isForItself, isErrorAboutCopy, sourcePort } from './mirror-frame.js';
+import { sendPlain, sendWrapped } from './mirror-send.js';
+import { completeChecksum, isSuperFrame } from './offload.js';
+import { parse, parseEthernet } from './parse.js';
+import { outerPort } from './flow-key.js';
+import { FLOW } from '../tables/flow.js';
+
+/*
+ * Copies for analyzers: of what an interface receives before anything else is done with it, of what it sends after everything else
+ * was, and of the packets of a flow (tf-vrouter dp-core/vr_mirror.c). The frame in hand is never touched; what is copied is what goes
+ * on the wire, so a super-frame is copied as its segments, and checksums left to others are completed in the copy.
+ *
+ * A copy goes out at once, by the tables and past the flows. As it is no frame in hand of the other stages, it is never copied itself.
+ */
+
+/** Most times a frame is copied as it is from host to host: mirrors of analyzers that mirror each other end there. */
+const MAX_COPIES = 3;
+
+/** The interface has received the frame in hand, of which nothing but the length was looked at. */
+export function mirrorReceived(dp: Datapath, ids: readonly number[], vif: Vif): void {
+  const { p, mirrors: state, tables } = dp;
+  if (p.end - p.at < ethernet.LEN) return;
+  state.isIngress = true;
+  state.sender = vif;
+  state.receiver = null;
+  copyOfPort(dp, ids, vif, tables.vrfs[vif.vrf]?.sentMetadata ?? NOTHING);
+}
+
+/**
+ * The frame in hand is about to leave by an interface with mirrors. False: it does not, as it is an ICMP error about a copy, which is
+ * not for who is mirrored; it was dropped.
+ */
+export function mirrorSent(dp: Datapath, out: Vif): boolean {
+  const { mirrors: state, tables } = dp;
+  const about = isErrorAboutCopy(dp, out);
+  if (about >= 0) {
+    dp.counters.words[dp.counters.mirrorAt(about) + MIRROR.suppressed]++;
+    dp.drop('mirrorError');
+    return false;
+  }
+  if (out.transmitMirrors === null) return true;
+  state.isIngress = false;
+  state.sender = dp.p.peer < 0 ? (tables.vifs.get(dp.p.vif) ?? null) : null;
+  state.receiver = out;
+  copyOfPort(dp, out.transmitMirrors, out, tables.vrfs[out.vrf]?.receivedMetadata ?? NOTHING);
+  return true;
+}
+
+/**
+ * Copies the packet in hand for one analyzer of its flow, whose key is in `dp.flow.key`.
+ * @param index mirror; one that is not there, or cannot be reached, copies nothing.
+ * @param vrf VRF in which the analyzer is routed.
+ * @param flags bits of ACTION of the metadata; `ingress`: the packet comes from the guest.
+ * @param source number of the network of its source, and of its destination; 0: the VRF's own.
+ */
+export function mirrorFlow(
+  dp: Datapath,
+  index: number,
+  vrf: number,
+  flags: number,
+  source: number,
+  destination: number,
+): void {
+  const { p, mirrors: state, tables, flow } = dp;
+  const mirror = tables.mirrors.get(index);
+  if (!mirror) return;
+  state.isIngress = p.peer < 0;
+  state.vrf = vrf;
+  state.addressed = null;
+  state.port = outerPort(flow.key, flow.key[FLOW.keyNh], 0);
+  state.metadata = state.flowMetadata;
+  const own = tables.vrfs[vrf]?.encodedName ?? NOTHING_NAMED;
+  const host = tables.nexthops.get(mirror.record.nexthop)?.udp?.source ?? NO_HOST;
+  const sourceName = tables.networks.bytesOf(source) ?? own;
+  const destinationName = tables.networks.bytesOf(destination) ?? own;
+  state.metadataLen = writeFlow(state.flowMetadata, 0, host, flags, sourceName, destinationName);
+  const out = p.made > 0 && p.nexthop >= 0 ? tables.nexthops.get(p.nexthop) : undefined;
+  state.rewrite = out !== undefined && out.rewrite.length === ethernet.LEN ? out.rewrite : null;
+  begin(dp);
+  copyTo(dp, mirror);
+  end(dp);
+}
+
+const NOTHING_NAMED = new Uint8Array(0);
+const NO_HOST = new Uint8Array(4);
+
+function copyOfPort(dp: Datapath, ids: readonly number[], vif: Vif, metadata: Uint8Array): void {
+  const { mirrors: state, tables } = dp;
+  state.vrf = vif.vrf;
+  state.addressed = vif;
+  state.keyNh = vif.nexthop;
+  state.port = -1;
+  state.metadata = metadata;
+  state.metadataLen = metadata.length;
+  state.rewrite = null;
+  begin(dp);
+  for (let i = 0; i < ids.length; i++) {
+    const mirror = tables.mirrors.get(ids[i]);
+    // Copies are the interface's: it is its own frames that must not come back to it.
+    dp.p.vif = vif.id;
+    if (mirror) copyTo(dp, mirror);
+  }
+  end(dp);
+}
+
+/** Takes the copies to be made in hand, one after the other, instead of the packet. */
+function begin(dp: Datapath): void {
+  const { p, mirrors: state } = dp;
+  state.original.set(p);
+  dp.hold(p.at, p.end);
+  state.tracer = dp.tracer;
+  dp.tracer = null;
+  p.isCopy = true;
+  p.peer = -1;
+  p.flow = -1;
+  p.nexthop = -1;
+  p.looked = true;
+  p.made = 0;
+  p.nicVlan = 0;
+}
+
+function end(dp: Datapath): void {
+  const { p, mirrors: state } = dp;
+  p.set(state.original);
+  dp.tracer = state.tracer;
+  dp.hold(-1, -1);
+}
+
+/** Copies the original for one analyzer. */
+function copyTo(dp: Datapath, mirror: Mirror): void {
+  const { b, mirrors: state } = dp;
+  const { original, segmenter } = state;
+  if (mirror.record.nicVlan > 0) {
+    if (state.isIngress) original.nicVlan = mirror.record.nicVlan;
+    return;
+  }
+  if (!findLeg(dp, mirror)) return discard(dp, mirror);
+  const { at } = original;
+  const length = original.end - at;
+  const vnetAt = at - VNET_LEN;
+  if (!isSuperFrame(b, vnetAt)) {
+    if (isWanted(dp, mirror)) copyFrame(dp, mirror, length, false);
+    return;
+  }
+  // Nothing else but copies is divided by this one.
+  if (!segmenter.begin(b, at, length, vnetAt)) return;
+  while (segmenter.more) {
+    if (isWanted(dp, mirror)) copyFrame(dp, mirror, segmenter.frameLength, true);
+    else segmenter.skip();
+  }
+}
+
+/** Whether one more frame is copied: it is in the sample, and the limit lets it. */
+function isWanted(dp: Datapath, mirror: Mirror): boolean {
+  const { sample, rateLimit } = mirror.record;
+  if (sample > 1 && mirror.untilSample > 0) {
+    mirror.untilSample--;
+    count(dp, mirror, MIRROR.sampledOut, 1);
+    return false;
+  }
+  if (sample > 1) mirror.untilSample = sample - 1;
+  if (rateLimit === 0 || mirror.copies.take(rateLimit, rateLimit, dp.now)) return true;
+  count(dp, mirror, MIRROR.limited, 1);
+  return false;
+}
+
+function count(dp: Datapath, { record }: Mirror, word: number, packets: number): void {
+  dp.counters.words[dp.counters.mirrorAt(record.id) + word] += packets;
+}
+
+/** No way leads to the analyzer: there are copies, and they are dropped. */
+function discard(dp: Datapath, mirror: Mirror): void {
+  const { p, mirrors: state } = dp;
+  const { packets } = state.original;
+  p.packets = packets;
+  p.vrf = state.legVrf;
+  dp.counters.words[HEADER.copied] += packets;
+  count(dp, mirror, MIRROR.discards, packets);
+  dp.vrfStat(VRF_STAT.discards);
+  dp.drop('discards');
+}
+
+/** Finds where copies for the analyzer go. False: nowhere. */
+function findLeg(dp: Datapath, { record }: Mirror): boolean {
+  const { tables, mirrors: state } = dp;
+  const nexthop = tables.nexthops.get(record.nexthop);
+  state.legVrf = state.vrf;
+  if (!nexthop?.udp) {
+    state.leg = nexthop ?? null;
+    state.label = record.vni;
+    return nexthop !== undefined && !record.isDynamic && isWay(dp, nexthop);
+  }
+  if (nexthop.vrf >= 0) state.legVrf = nexthop.vrf;
+  const vrf = tables.vrfs[state.legVrf];
+  if (vrf === undefined || !record.isDynamic) return false;
+  const { udp } = nexthop;
+  const route = udp.isIpv6 ? vrf.inet6.lookup(udp.destination, 0) : vrf.inet.lookup(udp.destination, 0);
+  const way = tables.nexthops.get(route.nexthop);
+  state.leg = way ?? null;
+  state.label = route.label;
+  return way !== undefined && isWay(dp, way);
+}
+
+/** Whether frames can be sent by a nexthop: out of an interface that is not the agent's, or through a tunnel. */
+function isWay(dp: Datapath, { type, oif, tunnel }: Nexthop): boolean {
+  if (type === NH_TYPE.encap) return oif !== VIF_ID.agent && dp.tables.vifs.get(oif) !== undefined;
+  return type === NH_TYPE.tunnel && tunnel !== null && tunnel.isResolved && dp.mirrors.label >= 0;
+}
+
+/** Copies a frame of `length` bytes: the original, or the next of its segments. */
+function copyFrame(dp: Datapath, mirror: Mirror, length: number, isSegment: boolean): void {
+  const { p, b, mirrors: state } = dp;
+  const { original, segmenter } = state;
+  const { record } = mirror;
+  const udp = dp.tables.nexthops.get(record.nexthop)?.udp ?? null;
+  const headerLen = udp === null ? 0 : udp.header.length + state.metadataLen;
+  // The copy before is sent: it may be overwritten.
+  p.at = original.at;
+  p.end = original.end;
+  const at = dp.scratch(headerLen + length);
+  const frameAt = at + headerLen;
+  if (isSegment) segmenter.next(frameAt);
+  else copyWhole(dp, frameAt, length);
+  if (state.rewrite !== null) for (let i = 0; i < ethernet.TYPE; i++) b[frameAt + i] = state.rewrite[i];
+
+  p.at = frameAt;
+  p.end = frameAt + length;
+  p.packets = 1;
+  p.vrf = state.legVrf;
+  p.copies = original.copies;
+  if (!parseEthernet(dp)) p.protocol = -1;
+  else if (!parse(dp)) p.protocol = -1;
+  if (udp === null ? original.copies >= MAX_COPIES : isForItself(dp, udp)) return count(dp, mirror, MIRROR.looped, 1);
+
+  if (record.snapLength > 0 && length > record.snapLength) p.end = frameAt + Math.max(record.snapLength, ethernet.LEN);
+  const kept = p.end - frameAt;
+  dp.counters.words[HEADER.copied]++;
+  count(dp, mirror, state.isIngress ? MIRROR.ingressPackets : MIRROR.egressPackets, 1);
+  count(dp, mirror, state.isIngress ? MIRROR.ingressBytes : MIRROR.egressBytes, kept);
+  const isSent =
+    udp === null
+      ? sendPlain(dp)
+      : sendWrapped(dp, udp, at, state.port >= 0 && p.protocol >= 0 ? state.port : sourcePort(dp, udp));
+  if (!isSent) count(dp, mirror, MIRROR.failed, 1);
+}
+
+/** Copies the original, its checksum completed, to `to`. */
+function copyWhole({ b, mirrors: { original } }: Datapath, to: number, length: number): void {
+  const { at } = original;
+  const vnetAt = at - VNET_LEN;
+  copy(b, at, to, length);
+  const flags = vnet.flags(b, vnetAt);
+  if ((flags & vnet.NEEDS_CSUM) === 0) return;
+  completeChecksum(b, to, length, vnetAt);
+  // The original has that left to do yet.
+  vnet.setFlags(b, vnetAt, flags);
+}
