@@ -56,7 +56,15 @@ function view(...mirrors: readonly MirrorRecord[]): { view: MirrorView; counters
   };
   tables.apply({ table: 'acl', op: 'set', record: { id: 5, name: 'traffic', rules: [rule, rule], otherwise: 'deny' } });
   const nameOf = (vif: number): string | undefined => (vif === 15 ? 'default-domain:default-project:vnf1' : undefined);
-  return { view: new MirrorView({ tables, counters, nameOf }), counters };
+  const of = { analyzerName: 'DPI', users: [] };
+  const states = {
+    list: () => [
+      { ...of, index: 0, state: 'unresolved' as const, reason: 'no route' },
+      { ...of, index: 1, state: 'resolved' as const, reason: '' },
+      { ...of, index: 2, state: 'resolved' as const, reason: 'the analyzer is the interface itself' },
+    ],
+  };
+  return { view: new MirrorView({ tables, counters, nameOf, states }), counters };
 }
 
 test('a mirror is shown with who uses it, each once', (t) => {
@@ -71,18 +79,18 @@ test('a mirror is shown with who uses it, each once', (t) => {
   );
 });
 
-test('a mirror whose copies are discarded is unresolved', (t) => {
-  const { view: made } = view(mirror({ nexthop: NH_ID.drop }), mirror({ id: 1 }), mirror({ id: 2, nexthop: 7 }));
-  t.like(made.get(0), { state: 'unresolved', nexthop: NH_ID.drop });
-  t.truthy(made.get(0)?.reason);
+test('a mirror is shown with what became of it', (t) => {
+  const { view: made } = view(mirror(), mirror({ id: 1 }), mirror({ id: 2 }), mirror({ id: 4 }));
+  t.like(made.get(0), { state: 'unresolved', reason: 'no route' });
   t.like(made.get(1), { state: 'resolved', reason: null });
-  t.like(made.get(2), { state: 'unresolved' });
+  t.like(made.get(2), { state: 'resolved', reason: 'the analyzer is the interface itself' });
   t.is(made.get(3), undefined);
+  t.is(made.get(4)?.state, 'unresolved', 'one that nobody has any more');
 });
 
-test('a mirror of the NIC needs no way to anybody', (t) => {
+test('a mirror of the NIC has its VLAN tag', (t) => {
   t.like(view(mirror({ nexthop: NH_ID.drop, isDynamic: false, nicVlan: 77 })).view.get(0), {
-    ...{ isNicAssisted: true, isDynamic: false, vlan: 77, vni: 0, state: 'resolved' },
+    ...{ isNicAssisted: true, isDynamic: false, vlan: 77, vni: 0 },
   });
 });
 

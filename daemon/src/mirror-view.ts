@@ -1,8 +1,8 @@
+import type { MirrorState, MirrorStates } from './agent/mirror-states.js';
 import type { MirrorCounters, MirrorDump } from './control/mirror-dumps.js';
 import { subject } from './control/schema.js';
 import { type Counters, MIRROR } from './tables/counters.js';
 import type { Mirror } from './tables/mirror.js';
-import { NH_TYPE } from './tables/records.js';
 import type { Tables } from './tables/tables.js';
 
 export interface MirrorViewParts {
@@ -10,6 +10,8 @@ export interface MirrorViewParts {
   readonly counters: Counters;
   /** Full name of the interface behind a vif. */
   readonly nameOf: (vif: number) => string | undefined;
+  /** Which of them find their analyzers. */
+  readonly states: Pick<MirrorStates, 'list'>;
 }
 
 /** What `mirror` asks. */
@@ -21,19 +23,22 @@ export class MirrorView {
   }
 
   *list(): Generator<MirrorDump> {
+    const { tables, states } = this.#parts;
     const users = usersOf(this.#parts);
-    for (const mirror of this.#parts.tables.mirrors.entries()) yield this.#dump(mirror, users);
+    const stateOf = new Map(states.list().map((state) => [state.index, state]));
+    for (const mirror of tables.mirrors.entries()) yield this.#dump(mirror, users, stateOf.get(mirror.record.id));
   }
 
   get(index: number): MirrorDump | undefined {
     const mirror = this.#parts.tables.mirrors.get(index);
-    return mirror && this.#dump(mirror, usersOf(this.#parts));
+    const state = this.#parts.states.list().find((one) => one.index === index);
+    return mirror && this.#dump(mirror, usersOf(this.#parts), state);
   }
 
-  #dump({ record }: Mirror, users: Users): MirrorDump {
+  #dump({ record }: Mirror, users: Users, known: MirrorState | undefined): MirrorDump {
     const { id, nexthop, name, isDynamic, vni, nicVlan, rateLimit, sample, snapLength } = record;
     const isNicAssisted = nicVlan !== 0;
-    const trouble = isNicAssisted ? null : this.#troubleOf(nexthop);
+    const { state, reason } = known ?? UNKNOWN;
     return {
       index: id,
       nexthop,
@@ -42,8 +47,8 @@ export class MirrorView {
       isNicAssisted,
       vni: vni >= 0 ? vni : isDynamic || isNicAssisted ? 0 : null,
       vlan: nicVlan,
-      state: trouble === null ? 'resolved' : 'unresolved',
-      reason: trouble,
+      state,
+      reason: reason === '' ? null : reason,
       users: users.get(id) ?? [],
       rateLimit,
       sample,
@@ -67,12 +72,10 @@ export class MirrorView {
       suppressed: word('suppressed'),
     };
   }
-
-  #troubleOf(nexthop: number): string | null {
-    const type = this.#parts.tables.nexthops.get(nexthop)?.type;
-    return type === undefined || type === NH_TYPE.discard ? 'the way to the analyzer is not known' : null;
-  }
 }
+
+/** What there is to say of a mirror nobody has any more. */
+const UNKNOWN: MirrorState = { state: 'unresolved', reason: 'nobody mirrors to it any more' };
 
 /** Names of those who mirror, by index of the mirror. */
 type Users = ReadonlyMap<number, readonly string[]>;

@@ -77,7 +77,7 @@ export class View implements DaemonView {
     this.#parts = parts;
     const { tables, counters, realiser, flows } = parts;
     this.#flows = new FlowView({ ...flows, tables, nameOf: (vif) => realiser.nameOf(vif) });
-    this.#mirrors = new MirrorView({ tables, counters, nameOf: (vif) => realiser.nameOf(vif) });
+    this.#mirrors = new MirrorView({ tables, counters, nameOf: (vif) => realiser.nameOf(vif), states: parts.mirrors });
   }
 
   *vifs(): Generator<VifDump> {

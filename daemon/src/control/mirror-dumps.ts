@@ -40,7 +40,7 @@ export interface MirrorDump {
   /** VLAN tag of NIC-assisted mirroring; 0: none. */
   readonly vlan: number;
   readonly state: MirrorStateName;
-  /** Why nothing is mirrored, and what to do; null while it is resolved. */
+  /** Why nothing is mirrored, and what to do; of a resolved one what is odd about it, null: nothing. */
   readonly reason: string | null;
   /** Names of the interfaces and rules that mirror to it: `VirtualMachineInterface/vnf1`, `NetworkPolicy/web rules[1]`. */
   readonly users: readonly string[];
