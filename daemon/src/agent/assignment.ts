@@ -4,6 +4,7 @@ import { subject } from '../control/schema.js';
 import { addressBook, NETWORK_IDS } from '../control/store.js';
 import { key, type Draft, type DraftObject } from './draft.js';
 import { addressPlan, freeAddresses, planOf, rangesText, reservedFor, type AddressPlan } from './ipam.js';
+import { isResting } from './resting-numbers.js';
 
 /** Who holds what, by book, as the shared store has it. */
 export type Books = ReadonlyMap<string, ReadonlyMap<string, string>>;
@@ -27,8 +28,8 @@ export function booksOf(draft: Draft): string[] {
 }
 
 /**
- * Numbers of the networks of the documents: the one asked for, else the one it has, else the smallest nobody has. Throws
- * RefusedError when a number asked for is another network's.
+ * Numbers of the networks of the documents: the one asked for, else the one it has, else the smallest nobody has
+ * or had lately. Throws RefusedError when a number asked for is another network's.
  */
 export function assignNetworkIds(draft: Draft, books: Books): ReadonlyMap<string, number> {
   const wanted = [...draft.networks.values()].filter((network) => network.isWanted);
@@ -48,7 +49,7 @@ export function assignNetworkIds(draft: Draft, books: Books): ReadonlyMap<string
     const { vxlanId } = network.spec;
     if (vxlanId === undefined) continue;
     const holder = holders.get(String(vxlanId));
-    if (holder !== undefined) {
+    if (holder !== undefined && !isResting(holder)) {
       const other = subject({ kind: 'VirtualNetwork', name: holder });
       throw RefusedError.field(
         'duplicate',

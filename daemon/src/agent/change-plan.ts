@@ -18,6 +18,7 @@ import { key, type Draft, type DraftObject } from './draft.js';
 import { checkFatFlows } from './fat-flow-conflicts.js';
 import { addressPlan, planOf } from './ipam.js';
 import { checkMirrors } from './mirror-conflicts.js';
+import { withRest } from './resting-numbers.js';
 import { checkRuleCounts } from './rule-count.js';
 import { checkUniqueness } from './uniqueness.js';
 
@@ -37,8 +38,9 @@ interface Step {
 /**
  * Decides the status of every object the change touches, and works out what has to be written. Throws RefusedError when the
  * whole does not fit together.
+ * @param nowMs milliseconds since 1970.
  */
-export function planChange(draft: Draft, present: Pick<StateStore, 'get'>, books: Books): ChangePlan {
+export function planChange(draft: Draft, present: Pick<StateStore, 'get'>, books: Books, nowMs: number): ChangePlan {
   checkUniqueness(draft, deviceAndMac);
   checkFatFlows(draft);
   checkRuleCounts(draft);
@@ -53,12 +55,12 @@ export function planChange(draft: Draft, present: Pick<StateStore, 'get'>, books
     steps.map(({ object }) => object),
     specAfter,
   );
+  const bookings = { release: without(held, needed), reserve: without(needed, held) };
   return {
     tx: {
       writes: changed.map(({ object }) => object),
       deletes: draft.gone.map(({ kind, name, revision }) => ({ kind, name, revision })),
-      release: without(held, needed),
-      reserve: without(needed, held),
+      ...withRest(bookings, books.get(NETWORK_IDS), nowMs),
     },
     outcomes: outcomesOf(draft, steps, changed),
   };

@@ -95,7 +95,7 @@ export class Operator {
     const draft = draftOf(store, request, host);
     const books = new Map<string, ReadonlyMap<string, string>>();
     for (const book of booksOf(draft)) books.set(book, await store.reservations(book));
-    const plan = planChange(draft, store, books);
+    const plan = planChange(draft, store, books, Date.now());
     for (const object of plan.tx.writes) this.#checkDevice(object);
     return plan;
   }

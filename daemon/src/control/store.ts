@@ -53,7 +53,7 @@ export interface Reservation {
   readonly owner: string;
 }
 
-/** Book of the numbers of networks, which are their VNIs. */
+/** Book of the numbers of networks, which are their VNIs. Those given up lately rest in it (agent/resting-numbers.ts). */
 export const NETWORK_IDS = 'vni';
 
 /** Book of the addresses of one subnet; `network` is a full name. */
