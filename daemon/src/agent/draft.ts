@@ -2,6 +2,7 @@ import { fullName, uuidOf } from '../control/names.js';
 import { RefusedError } from '../control/refused.js';
 import { KINDS, subject, type Kind, type ObjectRef, type Resource, type SpecOf } from '../control/schema.js';
 import type { StateStore, StoredObject } from '../control/store.js';
+import { FABRIC } from './compile.js';
 
 /** An object as it would be, its status not decided yet; `before` is what it replaces. */
 interface DraftObjectOf<K extends Kind> extends Pick<StoredObject<K>, 'name' | 'uuid' | 'metadata'> {
@@ -109,6 +110,10 @@ function settled(document: Resource, present: Present, host: string): DraftObjec
   const { uuid: givenUuid, ...metadata } = document.metadata;
   const name = fullName(metadata);
   const { kind } = document;
+  if (kind === 'VirtualNetwork' && name === FABRIC.name) {
+    const problem = 'is the name of the underlay, a network that is always there; use another';
+    throw RefusedError.field('invalid', subject({ kind, name }), 'metadata.name', problem);
+  }
   const before = present.get<Kind>(kind, name);
   const uuid = givenUuid ?? before?.uuid ?? uuidOf(kind, name);
   if (before !== undefined) refuseChange({ kind, name }, 'metadata.uuid', before.uuid, uuid);

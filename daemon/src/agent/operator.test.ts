@@ -389,6 +389,16 @@ test('networks get the smallest free number unless they ask for one', async (t) 
   t.deepEqual(['d', 'f'].map(networkId), [44, 3333]);
 });
 
+test('no network can be made that has the name of the underlay', async (t) => {
+  const { refusal } = setUp();
+  t.is(
+    await refusal(network('ip-fabric', {})),
+    'VirtualNetwork/ip-fabric: metadata.name: is the name of the underlay, a network that is always there; use another',
+  );
+  const elsewhere = network('ip-fabric', {});
+  t.is(await refusal({ ...elsewhere, metadata: { name: 'ip-fabric', project: 'other' } }), 'accepted');
+});
+
 test('the host of an interface is fixed by the first apply, whoever applies it again', async (t) => {
   const { apply, store } = setUp('h1');
   await apply(network('blue'), port('vm1'));
