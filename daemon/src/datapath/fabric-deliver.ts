@@ -93,6 +93,7 @@ function openPacket(dp: Datapath, at: number, end: number): boolean {
   for (let i = 0; i < ethernet.TYPE; i++) b[p.at + i] = 0;
   put16(b, p.at + ethernet.TYPE, version === 4 ? ethernet.TYPE_IPV4 : ethernet.TYPE_IPV6);
   p.end = end;
+  p.copies = 0;
   p.made = ethernet.LEN;
   p.bytes = end - p.at;
   vnet.clear(b, p.at - VNET_LEN);

@@ -15,6 +15,7 @@ import { countPacket, removePair } from './flow-pair.js';
 import { makePair } from './flow-setup.js';
 import { FLOW_END } from './flow-state.js';
 import { isFromItsSource } from './icmp-error.js';
+import { isAboutCopy } from './mirror-frame.js';
 import { ipEnd } from './parse.js';
 import { trackTcp } from './tcp-track.js';
 import { STEP, type Tracer } from './tracer.js';
@@ -68,6 +69,8 @@ function lookUp(dp: Datapath, from: Vif, keyNh: number, out: number): boolean {
     index = -1;
   }
   if (index < 0) {
+    // Copies for analyzers have no sessions, but errors about them are let to who they seem to come from.
+    if (p.isQuoting && isAboutCopy(dp) && isFromItsSource(dp)) return true;
     if (p.fragment === FRAGMENT.later || p.isQuoting) return refuse(dp, 'flowUnusable');
     index = makePair(dp, from, out);
   }

@@ -2,6 +2,7 @@ import { HEADER } from '../tables/counters.js';
 import { newFragmentKey } from '../tables/fragment.js';
 import type { Datapath } from './datapath.js';
 import { giveUp } from './fragment.js';
+import { nicVlanOf } from './mirror.js';
 import { toNexthop } from './nexthop.js';
 import { parse, parseEthernet } from './parse.js';
 import { frameInput } from './vif-input.js';
@@ -49,6 +50,8 @@ function runAgain(dp: Datapath, place: number): void {
   p.looked = false;
   p.nexthop = -1;
   p.flow = -1;
+  p.copies = 0;
+  p.nicVlan = nicVlanOf(tables, vif);
   dp.tracer?.begin(-1);
   if (!parseEthernet(dp)) dp.drop('pull');
   else if (nexthop < 0) frameInput(dp, vif);

@@ -8,12 +8,14 @@ import * as icmp from '../wire/icmp.js';
 import * as icmpv6 from '../wire/icmpv6.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
+import * as ipv6Fragment from '../wire/ipv6-fragment.js';
 import * as metadata from '../wire/mirror-metadata.js';
 import * as udp from '../wire/udp.js';
+import * as vlan from '../wire/vlan.js';
 import type { Datapath } from './datapath.js';
 import { outerPort } from './flow-key.js';
 import { writePorts } from './flow-ports.js';
-import { ipEnd, parse, parseEthernet } from './parse.js';
+import { ipEnd } from './parse.js';
 
 /*
  * What is in frames that are copied: the flow that decides the port of the copy, another copy, an error about one.
@@ -46,44 +48,69 @@ export function sourcePort(dp: Datapath, { sourcePort: fallback }: UdpTunnel): n
 }
 
 /**
- * Whether the frame in hand is a copy for this analyzer, or a copy of one: to copy that for it would go on for ever where analyzers
- * mirror each other. The frame in hand is read as far as parse() does, and so it is afterwards.
+ * Whether the frame in hand is a copy for this analyzer, or a copy of one, and so on: to copy that for it would go on for ever where
+ * analyzers mirror each other. Of fragments, and what is in them, it is seen as far as they go.
  */
-export function isForItself(dp: Datapath, analyzer: UdpTunnel): boolean {
-  const { p } = dp;
-  if (p.protocol !== ipv4.PROTOCOL_UDP) return false;
-  const { at, end } = p;
-  let verdict = NESTED;
-  while (verdict === NESTED) verdict = nesting(dp, analyzer);
-  p.at = at;
-  p.end = end;
-  if (!parseEthernet(dp) || !parse(dp)) p.protocol = -1;
-  return verdict === FOR_ANALYZER;
+export function isForItself({ p, b, mirrors: { found } }: Datapath, analyzer: UdpTunnel): boolean {
+  const { end } = p;
+  let at = p.at;
+  for (;;) {
+    const udpAt = datagramAt(b, at, end);
+    if (udpAt === NONE) return false;
+    const l3At = vlan.typeAt(b, at, end) + 2;
+    // Behind the first fragment nothing is to be seen but whom it is for.
+    if (udpAt === LATER) return isTo(b, l3At, analyzer);
+    const inner = metadata.parse(b, udpAt + udp.LEN, end, found);
+    if (inner < 0) return false;
+    if (isTo(b, l3At, analyzer) && udp.dstPort(b, udpAt) === analyzer.destinationPort) return true;
+    at = inner;
+  }
 }
 
-/** What the frame in hand is: nothing special, a copy for somebody, whose inside is in hand now, a copy for the analyzer. */
-const ORDINARY = 0;
-const NESTED = 1;
-const FOR_ANALYZER = 2;
+/** No UDP; a fragment of UDP without its header. */
+const NONE = -1;
+const LATER = -2;
 
-function nesting(dp: Datapath, analyzer: UdpTunnel): number {
-  const { p, b, mirrors: state } = dp;
-  if (p.protocol !== ipv4.PROTOCOL_UDP) return ORDINARY;
-  // Behind the first fragment nothing is to be seen but whom it is for.
-  if (p.fragment === FRAGMENT.later) return isTo(dp, analyzer) ? FOR_ANALYZER : ORDINARY;
-  if (!udp.fits(p.l4At, p.end)) return ORDINARY;
-  const inner = metadata.parse(b, p.l4At + udp.LEN, p.end, state.found);
-  if (inner < 0) return ORDINARY;
-  if (isTo(dp, analyzer) && udp.dstPort(b, p.l4At) === analyzer.destinationPort) return FOR_ANALYZER;
-  p.at = inner;
-  return parseEthernet(dp) && parse(dp) ? NESTED : ORDINARY;
+/** Offset of the UDP header in the frame [at, end), which may be cut off; NONE, LATER. */
+function datagramAt(b: Uint8Array, at: number, end: number): number {
+  const typeAt = vlan.typeAt(b, at, end);
+  if (typeAt < 0) return NONE;
+  const l3At = typeAt + 2;
+  const type = get16(b, typeAt);
+  if (type === ethernet.TYPE_IPV4) {
+    if (!ipv4.fits(l3At, end) || ipv4.protocol(b, l3At) !== ipv4.PROTOCOL_UDP) return NONE;
+    if (ipv4.fragmentOffset(b, l3At) > 0) return LATER;
+    const l4At = l3At + ipv4.headerLen(b, l3At);
+    return udp.fits(l4At, end) ? l4At : NONE;
+  }
+  if (type !== ethernet.TYPE_IPV6 || !ipv6.fits(l3At, end)) return NONE;
+  let next = ipv6.nextHeader(b, l3At);
+  let l4At = l3At + ipv6.LEN;
+  if (next === ipv6.FRAGMENT && ipv6Fragment.fits(l4At, end)) {
+    next = ipv6Fragment.nextHeader(b, l4At);
+    if (next === ipv4.PROTOCOL_UDP && ipv6Fragment.offset(b, l4At) > 0) return LATER;
+    l4At += ipv6Fragment.LEN;
+  }
+  return next === ipv4.PROTOCOL_UDP && udp.fits(l4At, end) ? l4At : NONE;
 }
 
-function isTo({ p, b }: Datapath, { destination, isIpv6 }: UdpTunnel): boolean {
-  if ((p.etherType === ethernet.TYPE_IPV6) !== isIpv6) return false;
+function isTo(b: Uint8Array, at: number, { destination, isIpv6 }: UdpTunnel): boolean {
+  if (ipv4.version(b, at) !== (isIpv6 ? 6 : 4)) return false;
   return isIpv6
-    ? equal(b, p.l3At + ipv6.DST, destination, 0, ipv6.ADDRESS_LEN)
-    : equal(b, p.l3At + ipv4.DST, destination, 0, 4);
+    ? equal(b, at + ipv6.DST, destination, 0, ipv6.ADDRESS_LEN)
+    : equal(b, at + ipv4.DST, destination, 0, 4);
+}
+
+/** Whether the ICMP error in hand, which was read, quotes a copy for some analyzer. */
+export function isAboutCopy({ p, b, tables }: Datapath): boolean {
+  const isIpv6 = p.etherType === ethernet.TYPE_IPV6;
+  const quoteAt = p.l4At + (isIpv6 ? icmpv6.LEN : icmp.LEN);
+  for (let id = 0; id < tables.mirrors.size; id++) {
+    const mirror = tables.mirrors.get(id);
+    const analyzer = mirror && tables.nexthops.get(mirror.record.nexthop)?.udp;
+    if (analyzer && analyzer.isIpv6 === isIpv6 && isQuoted(b, quoteAt, p.end, analyzer)) return true;
+  }
+  return false;
 }
 
 /**

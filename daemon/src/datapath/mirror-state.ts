@@ -6,6 +6,9 @@ import { MAX_LEN, MirrorMetadata, NOTHING } from '../wire/mirror-metadata.js';
 import { Segmenter } from './offload.js';
 import type { Tracer } from './tracer.js';
 
+/** Most times a frame is copied as it is from host to host: mirrors of analyzers that mirror each other end there. */
+export const MAX_COPIES = 3;
+
 /** What the copies of the frame in hand have in common, and what their making keeps from one to the next. */
 export class MirrorState {
   /** The packet in hand, while it is a copy that is: it is that again when all copies are made. Its frame stays where it is. */

@@ -3,6 +3,7 @@ import { HEADER, MIRROR, VRF_STAT } from '../tables/counters.js';
 import type { Mirror } from '../tables/mirror.js';
 import type { Nexthop } from '../tables/nexthop.js';
 import { NH_TYPE, VIF_ID } from '../tables/records.js';
+import type { Tables } from '../tables/tables.js';
 import type { Vif } from '../tables/vif.js';
 import { copy } from '../wire/bytes.js';
 import * as ethernet from '../wire/ethernet.js';
@@ -10,6 +11,7 @@ import { NOTHING, writeFlow } from '../wire/mirror-metadata.js';
 import * as vnet from '../wire/vnet.js';
 import type { Datapath } from './datapath.js';
 import { isForItself, isErrorAboutCopy, sourcePort } from './mirror-frame.js';
+import { MAX_COPIES } from './mirror-state.js';
 import { sendPlain, sendWrapped } from './mirror-send.js';
 import { completeChecksum, isSuperFrame } from './offload.js';
 import { parse, parseEthernet } from './parse.js';
@@ -23,9 +25,6 @@ import { FLOW } from '../tables/flow.js';
  *
  * A copy goes out at once, by the tables and past the flows. As it is no frame in hand of the other stages, it is never copied itself.
  */
-
-/** Most times a frame is copied as it is from host to host: mirrors of analyzers that mirror each other end there. */
-const MAX_COPIES = 3;
 
 /** The interface has received the frame in hand, of which nothing but the length was looked at. */
 export function mirrorReceived(dp: Datapath, ids: readonly number[], vif: Vif): void {
@@ -90,6 +89,15 @@ export function mirrorFlow(
   begin(dp);
   copyTo(dp, mirror);
   end(dp);
+}
+
+/** VLAN tag with which the interface's frames leave through the underlay, for a NIC that copies those; 0: none. */
+export function nicVlanOf({ mirrors }: Tables, { receiveMirrors }: Vif): number {
+  for (let i = 0; receiveMirrors !== null && i < receiveMirrors.length; i++) {
+    const vlan = mirrors.get(receiveMirrors[i])?.record.nicVlan ?? 0;
+    if (vlan > 0) return vlan;
+  }
+  return 0;
 }
 
 const NOTHING_NAMED = new Uint8Array(0);

@@ -14,8 +14,11 @@ import * as vxlan from '../wire/vxlan.js';
 import type { Datapath } from './datapath.js';
 import { entropyPort } from './tunnel-entropy.js';
 
-/** TTL in the label of what has no TTL of its own, or keeps it: bridged frames. */
-const BRIDGED_TTL = 64;
+/**
+ * TTL in the label of what has no TTL of its own, or keeps it: bridged frames. Copies of those, made for analyzers, have one less each
+ * time they are copied again, so that hosts whose mirrors lead to each other come to an end.
+ */
+export const BRIDGED_TTL = 64;
 
 /**
  * Outer headers differ from packet to packet in lengths, identification, ECN, source port and the label. What of that the packet in
@@ -43,7 +46,7 @@ export class Wrapping {
     const isIpv4 = p.protocol >= 0 && p.etherType === ethernet.TYPE_IPV4;
     const isIpv6 = p.protocol >= 0 && p.etherType === ethernet.TYPE_IPV6;
     this.label = p.label;
-    this.hops = BRIDGED_TTL;
+    this.hops = p.isCopy ? BRIDGED_TTL - 1 - p.copies : BRIDGED_TTL;
     this.ecn = 0;
     this.id = 0;
     if (isIpv4) {

@@ -28,7 +28,8 @@ export function sendSuperFrame(dp: Datapath, wrapping: Wrapping, tunnel: Tunnel,
   const skipped = payloadAt(p, tunnel) - p.at;
   if (!segmenter.begin(b, p.at, p.end - p.at, p.at - VNET_LEN, skipped)) return dp.drop('invalidPacket');
   if (segmenter.frameLength + tunnel.overhead > tunnel.mtu) return superFrameTooLong(dp, wrapping, tunnel, out);
-  const isGrouped = tunnel.wrap !== WRAP.mplsOverGre && out.offloads && out.takesUdpSuperFrames;
+  // A tag for the NIC is put into each.
+  const isGrouped = p.nicVlan === 0 && tunnel.wrap !== WRAP.mplsOverGre && out.offloads && out.takesUdpSuperFrames;
   const unit = tunnel.headerLen - tunnel.header.length + segmenter.frameLength;
   const room = MAX_PACKET - (tunnel.header.length - ethernet.LEN);
   const most = isGrouped ? Math.min(MAX_SEGMENTS, Math.floor(room / unit)) : 1;

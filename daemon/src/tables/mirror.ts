@@ -31,6 +31,11 @@ export class MirrorTable {
     this.#mirrors[id] = undefined;
   }
 
+  /** Every index is below. */
+  get size(): number {
+    return this.#mirrors.length;
+  }
+
   get(id: number): Mirror | undefined {
     return this.#mirrors[id];
   }

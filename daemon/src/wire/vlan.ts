@@ -9,7 +9,7 @@
 import { get16, put16 } from './bytes.js';
 import * as ethernet from './ethernet.js';
 
-const LEN = 4;
+export const LEN = 4;
 const TCI = 2;
 /** Tags we look behind: a service tag and a customer tag. */
 const MAX_TAGS = 2;
