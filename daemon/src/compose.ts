@@ -126,6 +126,7 @@ async function start(config: Config, version: string, log: Logger, undo: Undo): 
     status,
     mirrors: mirrorStates,
     hosts,
+    remote,
     prober,
     shared: { redis, prefix: config.redisPrefix },
     flows: {

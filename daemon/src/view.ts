@@ -31,6 +31,7 @@ import { copyStore, parseTarget } from './control/store-copy.js';
 import { contains, parseAddress, parsePrefix } from './control/prefix.js';
 import { FlowView } from './flow-view.js';
 import type { FlowViewParts } from './flow-view.js';
+import { hostsDump, type HostsParts } from './hosts-view.js';
 import { MirrorView } from './mirror-view.js';
 import { probeOverlay } from './overlay-probe.js';
 import type { DaemonStatus } from './status.js';
@@ -62,6 +63,7 @@ export interface ViewParts {
   readonly flows: Pick<FlowViewParts, 'table' | 'command'>;
   readonly tracing: Tracing;
   readonly hosts: Pick<RedisHosts, 'hosts' | 'counts'>;
+  readonly remote: HostsParts['remote'];
   readonly prober: Pick<Prober, 'ask'>;
   /** The shared store, and the start of its keys. */
   readonly shared: { readonly redis: RedisSettings; readonly prefix: string };
@@ -227,7 +229,7 @@ export class View implements DaemonView {
   }
 
   hosts(name?: string): Promise<readonly HostDump[]> {
-    return this.#parts.hosts.hosts(name);
+    return hostsDump(this.#parts, name);
   }
 
   async copyStore({ to, prefix, force }: CopyRequest): Promise<StoreCopyDump> {

@@ -56,6 +56,8 @@ test("a VXLAN device and a bridge of the kernel's are one more host of the netwo
     for (const answer of await guest.namespace.ping(BEHIND.address)) t.regex(answer, /ttl=64/);
     t.is((await behind.ping(guest.address)).length, 2);
   }
+  const shown = await cluster.hosts[0].daemon.run('vrouter', 'get hosts TunnelEndpoint/linux -o json');
+  t.like(JSON.parse(shown), { state: 'configured', encapsulation: 'VXLAN', tunnelAddress: VTEP, routes: 3 });
   // Whole super-frames both ways: what a kernel on the same machine wraps leaves cutting and checksums inside to others.
   const server = b.namespace.spawn('iperf3 --server --forceflush');
   await server.waitFor(/listening/);

@@ -130,6 +130,11 @@ export class RemoteHosts {
     return this.#tunnels.ends();
   }
 
+  /** Routes a host has published. */
+  routesOf(host: string): number {
+    return this.#book.of(host).size;
+  }
+
   #take(change: HostChange): void {
     const host = change.op === 'host' ? change.host.name : change.host;
     if (host === this.#parts.host) return;

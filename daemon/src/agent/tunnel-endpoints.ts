@@ -16,6 +16,11 @@ interface Told {
   readonly routes: ReadonlyMap<string, HostRoute>;
 }
 
+const KIND = 'TunnelEndpoint';
+
+/** Whether what is told of somebody by this name as a host is told of an endpoint. */
+export const isEndpoint = (host: string): boolean => host.startsWith(`${KIND}/`);
+
 /** Label of what has none: only VXLAN leads there, which needs none. */
 const NO_LABEL = 0;
 
@@ -38,7 +43,7 @@ export class TunnelEndpoints {
   /** Takes note of a change of configuration; what it means is told when all changes of one event have arrived. */
   onChange(change: ConfigChange): void {
     const { kind, name } = change;
-    if (kind === 'TunnelEndpoint') {
+    if (kind === KIND) {
       if (change.op === 'set') this.#endpoints.set(name, change.object as Endpoint);
       else this.#endpoints.delete(name);
       this.#dirty.add(name);
@@ -65,7 +70,7 @@ export class TunnelEndpoints {
 
   #changesOf(name: string): HostChange[] {
     const endpoint = this.#endpoints.get(name);
-    const host = subject({ kind: 'TunnelEndpoint', name });
+    const host = subject({ kind: KIND, name });
     const before = this.#told.get(name);
     if (!endpoint) {
       this.#told.delete(name);

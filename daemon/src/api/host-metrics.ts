@@ -2,7 +2,7 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import type { HostStateName } from '../control/host-dumps.js';
 import type { DaemonView } from './view.js';
 
-const STATES: readonly HostStateName[] = ['alive', 'leaseExpired', 'keepaliveAnswered', 'withdrawn'];
+const STATES: readonly HostStateName[] = ['alive', 'leaseExpired', 'keepaliveAnswered', 'withdrawn', 'configured'];
 
 /** What is measured of the hosts of the cluster, as this one sees them. */
 export class HostMetrics {
@@ -21,7 +21,7 @@ export class HostMetrics {
     this.#view = view;
     this.#states = new Gauge({
       name: 'vrouter_hosts',
-      help: 'Hosts of the cluster by state, this one among them',
+      help: 'Hosts of the cluster and tunnel endpoints by state, this host among them',
       labelNames: ['state'],
       registers,
     });
@@ -41,7 +41,7 @@ export class HostMetrics {
   /** Sets all values to what they are. */
   async collect(): Promise<void> {
     const hosts = await this.#view.hosts();
-    const others = hosts.filter(({ self }) => !self);
+    const others = hosts.filter(({ self, state }) => !self && state !== 'configured');
     for (const state of STATES) this.#states.set({ state }, hosts.filter((host) => host.state === state).length);
     this.#routes.set(others.reduce((sum, { routes }) => sum + routes, 0));
     this.#lagEntries.set(others.reduce((sum, { lag }) => sum + (lag?.entries ?? 0), 0));

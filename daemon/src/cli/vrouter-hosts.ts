@@ -7,6 +7,7 @@ const STATES: Readonly<Record<HostStateName, string>> = {
   leaseExpired: 'lease expired',
   keepaliveAnswered: 'keepalive answered',
   withdrawn: 'withdrawn',
+  configured: 'configured',
 };
 const TITLES = ['NAME', 'TUNNEL', 'ENCAPSULATIONS', 'VERSION', 'STATE', 'LEASE', 'LAG', 'ROUTES', 'KEEPALIVE'];
 
@@ -15,11 +16,11 @@ export function formatHosts(hosts: readonly HostDump[]): string {
 }
 
 function row(host: HostDump): string[] {
-  const { name, self, tunnelAddress, encapsulations, version, state, leaseMs, routes, invalid, keepaliveMs } = host;
+  const { name, self, tunnelAddress, version, state, leaseMs, routes, invalid, keepaliveMs } = host;
   return [
     self ? `${name} (this host)` : name,
     tunnelAddress ?? '-',
-    encapsulations.join(',') || '-',
+    encapsulationsText(host),
     version ?? '-',
     STATES[state],
     leaseMs === null ? '-' : `${(leaseMs / 1000).toFixed(1)} s`,
@@ -27,6 +28,11 @@ function row(host: HostDump): string[] {
     invalid === 0 ? String(routes) : `${routes} (${invalid} not readable)`,
     keepaliveMs === null ? '-' : `${keepaliveMs.toFixed(1)} ms`,
   ];
+}
+
+function encapsulationsText({ self, encapsulations, encapsulation }: HostDump): string {
+  if (encapsulations.length === 0) return '-';
+  return encapsulations.join(',') + (self || encapsulation !== null ? '' : ' (none shared)');
 }
 
 function lagText({ lag }: HostDump): string {

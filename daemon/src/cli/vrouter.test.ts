@@ -336,7 +336,7 @@ test('help is there for the tool and each command', (t) => {
   }
 });
 
-test('get hosts shows every host of the cluster, its lease, its lag and its keepalive', async (t) => {
+test('get hosts shows every host of the cluster, its lease, its lag and its keepalive, and tunnel endpoints', async (t) => {
   const daemon: Partial<Daemon> = {
     hosts: () => Promise.resolve(clusterHosts()),
     host: (name) => Promise.resolve(clusterHosts().find((host) => host.name === name) ?? clusterHosts()[0]),
@@ -344,9 +344,10 @@ test('get hosts shows every host of the cluster, its lease, its lag and its keep
   const run = (...argv: string[]) => vrouter.run(['get', ...argv], surroundings(daemon));
   t.is(
     await run('hosts'),
-    'NAME               TUNNEL     ENCAPSULATIONS  VERSION  STATE               LEASE  LAG          ROUTES               KEEPALIVE\n' +
-      'alpha (this host)  192.0.2.1  MPLSoUDP,VXLAN  0.1.0    alive               8.1 s  0            3                    -\n' +
-      'beta               192.0.2.2  MPLSoGRE        0.1.0    keepalive answered  -      7 (1250 ms)  12 (1 not readable)  0.8 ms\n',
+    'NAME                 TUNNEL     ENCAPSULATIONS          VERSION  STATE               LEASE  LAG          ROUTES               KEEPALIVE\n' +
+      'alpha (this host)    192.0.2.1  MPLSoUDP,VXLAN          0.1.0    alive               8.1 s  0            3                    -\n' +
+      'beta                 192.0.2.2  MPLSoGRE (none shared)  0.1.0    keepalive answered  -      7 (1250 ms)  12 (1 not readable)  0.8 ms\n' +
+      'TunnelEndpoint/vtep  192.0.2.9  VXLAN                   -        configured          -      -            2                    -\n',
   );
   t.deepEqual(JSON.parse(await run('hosts', '-o', 'json')), clusterHosts());
   t.deepEqual(JSON.parse(await run('host', 'beta', '--json')), clusterHosts()[1]);

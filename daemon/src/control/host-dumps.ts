@@ -3,11 +3,12 @@ import type { Encapsulation } from '../wire/encapsulation.js';
 
 /**
  * `alive`: has a lease. `leaseExpired`: has none, nothing else is known yet. `keepaliveAnswered`: has none, but answers through
- * the tunnel: it is cut off from the store only. `withdrawn`: has none and does not answer; nothing is sent to it.
+ * the tunnel: it is cut off from the store only. `withdrawn`: has none and does not answer; nothing is sent to it. `configured`: a
+ * TunnelEndpoint, of which the configuration says all there is to know.
  */
-export type HostStateName = 'alive' | 'leaseExpired' | 'keepaliveAnswered' | 'withdrawn';
+export type HostStateName = 'alive' | 'leaseExpired' | 'keepaliveAnswered' | 'withdrawn' | 'configured';
 
-/** A host of the cluster. What comes from the store is null while the store is away, and where the host has not said it. */
+/** A host of the cluster, or a TunnelEndpoint (by kind and name). What comes from the store is null while the store is away, and where the host has not said it. */
 export interface HostDump {
   readonly name: string;
   /** Whether it is the one that was asked. */
@@ -15,6 +16,8 @@ export interface HostDump {
   readonly tunnelAddress: string | null;
   /** In its order of preference. */
   readonly encapsulations: readonly string[];
+  /** What packets from the host that was asked to this one are wrapped in; null: the two have none in common, or it is the same. */
+  readonly encapsulation: Encapsulation | null;
   readonly version: string | null;
   readonly state: HostStateName;
   /** What is left of its lease, ms; null: none, or not known. */

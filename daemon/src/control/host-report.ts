@@ -16,7 +16,7 @@ interface Seen {
   readonly end: LogId | null;
 }
 
-/** What is shown of other hosts. `commands`: undefined while the store is away. */
+/** What is shown of other hosts, but for the encapsulation shared with them. `commands`: undefined while the store is away. */
 export async function hostDumps(
   hosts: readonly KnownHost[],
   commands: Redis | undefined,
@@ -28,6 +28,7 @@ export async function hostDumps(
     name: copy.name,
     self: false,
     ...described(copy.lease),
+    encapsulation: null,
     state: life.state,
     leaseMs: seen?.[i].leaseMs ?? null,
     lag: lagOf(copy.position, seen?.[i].end ?? null),
@@ -49,6 +50,7 @@ export async function ownDump(
     name: lease.name,
     self: true,
     ...described(lease),
+    encapsulation: null,
     state: 'alive',
     leaseMs: seen?.[0].leaseMs ?? null,
     lag: { entries: counts.unwritten, ms: 0 },

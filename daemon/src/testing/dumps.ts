@@ -213,13 +213,14 @@ export const bridgedTrace = (changes: Partial<TraceDump> = {}): TraceDump => ({
   ...changes,
 });
 
-/** The host that was asked, and another one that is cut off from the store. */
+/** The host that was asked; another one that is cut off from the store, and to which nothing can be sent; an endpoint without vrouterd. */
 export const clusterHosts = (): readonly HostDump[] => [
   {
     name: 'alpha',
     self: true,
     tunnelAddress: '192.0.2.1',
     encapsulations: ['MPLSoUDP', 'VXLAN'],
+    encapsulation: null,
     version: '0.1.0',
     state: 'alive',
     leaseMs: 8123,
@@ -233,6 +234,7 @@ export const clusterHosts = (): readonly HostDump[] => [
     self: false,
     tunnelAddress: '192.0.2.2',
     encapsulations: ['MPLSoGRE'],
+    encapsulation: null,
     version: '0.1.0',
     state: 'keepaliveAnswered',
     leaseMs: null,
@@ -240,5 +242,19 @@ export const clusterHosts = (): readonly HostDump[] => [
     routes: 12,
     invalid: 1,
     keepaliveMs: 0.84,
+  },
+  {
+    name: 'TunnelEndpoint/vtep',
+    self: false,
+    tunnelAddress: '192.0.2.9',
+    encapsulations: ['VXLAN'],
+    encapsulation: 'VXLAN',
+    version: null,
+    state: 'configured',
+    leaseMs: null,
+    lag: null,
+    routes: 2,
+    invalid: 0,
+    keepaliveMs: null,
   },
 ];
