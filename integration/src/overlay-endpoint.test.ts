@@ -79,8 +79,8 @@ test('a router that speaks MPLSoGRE is sent what its prefix names, with its labe
     ...[a, b].map(({ port }) => port),
   );
   const router = await addMachine(cluster.lab, cluster.fabric, 'router', ROUTER);
-  // Asks for the router's MAC; what comes before the answer is lost.
-  await h1.namespace.ping(ROUTER, 1);
+  // Asks for the MAC of the router; what comes before the answer is lost.
+  await reaches(h1.namespace, ROUTER);
   const { label } = await tunnelTo(h2.daemon, 'b', a.address);
   t.is((await tunnelTo(h1.daemon, 'a', FAR)).label, 20);
 
