@@ -10,6 +10,7 @@ import type { DropReason } from '../packet/drop.js';
 import type { Datapath } from './datapath.js';
 import { findEntry } from './flow-find.js';
 import { packetKey } from './flow-key.js';
+import { mirrorPacket } from './flow-mirror.js';
 import { isOrigin } from './flow-origin.js';
 import { countPacket, removePair } from './flow-pair.js';
 import { makePair } from './flow-setup.js';
@@ -103,10 +104,14 @@ function follow(dp: Datapath, from: Vif, index: number): boolean {
   const state = words[at + FLOW.state];
   if (dp.tracer !== null) traceFlow(dp, dp.tracer, index, state);
   const action = (state >>> 16) & 0xff;
+  const isMirrored = (state & FLOW_FLAG.mirror) !== 0;
   if (action !== FLOW_ACTION.forward) {
+    if (isMirrored && isWhereItBelongs(dp, from, at)) mirrorPacket(dp, at);
     return refuse(dp, action === FLOW_ACTION.drop ? 'flowActionDrop' : 'flowActionInvalid');
   }
-  return isWhereItBelongs(dp, from, at) || refuse(dp, 'invalidSource');
+  if (!isWhereItBelongs(dp, from, at)) return refuse(dp, 'invalidSource');
+  if (isMirrored) mirrorPacket(dp, at);
+  return true;
 }
 
 function traceFlow({ p, flow: { table } }: Datapath, tracer: Tracer, index: number, state: number): void {

@@ -4,7 +4,6 @@ import type { Nexthop } from '../tables/nexthop.js';
 import type { Vif } from '../tables/vif.js';
 import { MAX_LEN, MirrorMetadata, NOTHING } from '../wire/mirror-metadata.js';
 import { Segmenter } from './offload.js';
-import type { Tracer } from './tracer.js';
 
 /** Most times a frame is copied as it is from host to host: mirrors of analyzers that mirror each other end there. */
 export const MAX_COPIES = 3;
@@ -18,11 +17,11 @@ export class MirrorState {
   /** Of the frame in hand, where it is a copy of another host. */
   readonly found = new MirrorMetadata();
   readonly key = newFlowKey();
-  /** Who traces the original: copies are no steps of it. */
-  tracer: Tracer | null = null;
   /** Identification of the last copy. */
   id = 0;
 
+  /** What is copied: one of MIRRORED. */
+  kind = 0;
   /** Whether a guest has sent the frame, else it is sent to one. */
   isIngress = false;
   /** VRF analyzers are routed in where their nexthop names none. */

@@ -15,6 +15,7 @@ import { MAX_COPIES } from './mirror-state.js';
 import { sendPlain, sendWrapped } from './mirror-send.js';
 import { completeChecksum, isSuperFrame } from './offload.js';
 import { parse, parseEthernet } from './parse.js';
+import { MIRROR_OUTCOME, MIRRORED, STEP } from './tracer.js';
 import { outerPort } from './flow-key.js';
 import { FLOW } from '../tables/flow.js';
 
@@ -30,6 +31,7 @@ import { FLOW } from '../tables/flow.js';
 export function mirrorReceived(dp: Datapath, ids: readonly number[], vif: Vif): void {
   const { p, mirrors: state, tables } = dp;
   if (p.end - p.at < ethernet.LEN) return;
+  state.kind = MIRRORED.received;
   state.isIngress = true;
   state.sender = vif;
   state.receiver = null;
@@ -49,6 +51,7 @@ export function mirrorSent(dp: Datapath, out: Vif): boolean {
     return false;
   }
   if (out.transmitMirrors === null) return true;
+  state.kind = MIRRORED.sent;
   state.isIngress = false;
   state.sender = dp.p.peer < 0 ? (tables.vifs.get(dp.p.vif) ?? null) : null;
   state.receiver = out;
@@ -72,22 +75,23 @@ export function mirrorFlow(
   destination: number,
 ): void {
   const { p, mirrors: state, tables, flow } = dp;
-  const mirror = tables.mirrors.get(index);
-  if (!mirror) return;
+  state.kind = MIRRORED.flow;
   state.isIngress = p.peer < 0;
   state.vrf = vrf;
   state.addressed = null;
   state.port = outerPort(flow.key, flow.key[FLOW.keyNh], 0);
   state.metadata = state.flowMetadata;
   const own = tables.vrfs[vrf]?.encodedName ?? NOTHING_NAMED;
-  const host = tables.nexthops.get(mirror.record.nexthop)?.udp?.source ?? NO_HOST;
+  const nexthop = tables.mirrors.get(index)?.record.nexthop ?? -1;
+  const host = tables.nexthops.get(nexthop)?.udp?.source ?? NO_HOST;
   const sourceName = tables.networks.bytesOf(source) ?? own;
   const destinationName = tables.networks.bytesOf(destination) ?? own;
   state.metadataLen = writeFlow(state.flowMetadata, 0, host, flags, sourceName, destinationName);
-  const out = p.made > 0 && p.nexthop >= 0 ? tables.nexthops.get(p.nexthop) : undefined;
-  state.rewrite = out !== undefined && out.rewrite.length === ethernet.LEN ? out.rewrite : null;
+  // What other hosts have sent has the Ethernet header it came with, none or one of the tunnel's, until it is sent.
+  const out = p.peer >= 0 && p.nexthop >= 0 ? tables.nexthops.get(p.nexthop) : undefined;
+  state.rewrite = out !== undefined && !out.bridged && out.rewrite.length === ethernet.LEN ? out.rewrite : null;
   begin(dp);
-  copyTo(dp, mirror);
+  copyTo(dp, index);
   end(dp);
 }
 
@@ -104,7 +108,7 @@ const NOTHING_NAMED = new Uint8Array(0);
 const NO_HOST = new Uint8Array(4);
 
 function copyOfPort(dp: Datapath, ids: readonly number[], vif: Vif, metadata: Uint8Array): void {
-  const { mirrors: state, tables } = dp;
+  const { mirrors: state } = dp;
   state.vrf = vif.vrf;
   state.addressed = vif;
   state.keyNh = vif.nexthop;
@@ -114,10 +118,9 @@ function copyOfPort(dp: Datapath, ids: readonly number[], vif: Vif, metadata: Ui
   state.rewrite = null;
   begin(dp);
   for (let i = 0; i < ids.length; i++) {
-    const mirror = tables.mirrors.get(ids[i]);
     // Copies are the interface's: it is its own frames that must not come back to it.
     dp.p.vif = vif.id;
-    if (mirror) copyTo(dp, mirror);
+    copyTo(dp, ids[i]);
   }
   end(dp);
 }
@@ -127,8 +130,6 @@ function begin(dp: Datapath): void {
   const { p, mirrors: state } = dp;
   state.original.set(p);
   dp.hold(p.at, p.end);
-  state.tracer = dp.tracer;
-  dp.tracer = null;
   p.isCopy = true;
   p.peer = -1;
   p.flow = -1;
@@ -141,17 +142,18 @@ function begin(dp: Datapath): void {
 function end(dp: Datapath): void {
   const { p, mirrors: state } = dp;
   p.set(state.original);
-  dp.tracer = state.tracer;
   dp.hold(-1, -1);
 }
 
-/** Copies the original for one analyzer. */
-function copyTo(dp: Datapath, mirror: Mirror): void {
+/** Copies the original for one analyzer. A mirror that is not there copies nothing. */
+function copyTo(dp: Datapath, index: number): void {
   const { b, mirrors: state } = dp;
   const { original, segmenter } = state;
+  const mirror = dp.tables.mirrors.get(index);
+  if (!mirror) return dp.tracer?.step(STEP.mirror, index, state.kind, MIRROR_OUTCOME.gone, -1);
   if (mirror.record.nicVlan > 0) {
     if (state.isIngress) original.nicVlan = mirror.record.nicVlan;
-    return;
+    return trace(dp, mirror, MIRROR_OUTCOME.byNic);
   }
   if (!findLeg(dp, mirror)) return discard(dp, mirror);
   const { at } = original;
@@ -163,10 +165,18 @@ function copyTo(dp: Datapath, mirror: Mirror): void {
   }
   // Nothing else but copies is divided by this one.
   if (!segmenter.begin(b, at, length, vnetAt)) return;
+  const { tracer } = dp;
   while (segmenter.more) {
     if (isWanted(dp, mirror)) copyFrame(dp, mirror, segmenter.frameLength, true);
     else segmenter.skip();
+    // Who traces hears of the first segment alone.
+    dp.tracer = null;
   }
+  dp.tracer = tracer;
+}
+
+function trace({ tracer, mirrors: { kind, leg } }: Datapath, { record }: Mirror, outcome: number): void {
+  tracer?.step(STEP.mirror, record.id, kind, outcome, leg === null ? -1 : leg.id);
 }
 
 /** Whether one more frame is copied: it is in the sample, and the limit lets it. */
@@ -175,11 +185,13 @@ function isWanted(dp: Datapath, mirror: Mirror): boolean {
   if (sample > 1 && mirror.untilSample > 0) {
     mirror.untilSample--;
     count(dp, mirror, MIRROR.sampledOut, 1);
+    trace(dp, mirror, MIRROR_OUTCOME.sampledOut);
     return false;
   }
   if (sample > 1) mirror.untilSample = sample - 1;
   if (rateLimit === 0 || mirror.copies.take(rateLimit, rateLimit, dp.now)) return true;
   count(dp, mirror, MIRROR.limited, 1);
+  trace(dp, mirror, MIRROR_OUTCOME.limited);
   return false;
 }
 
@@ -191,6 +203,7 @@ function count(dp: Datapath, { record }: Mirror, word: number, packets: number):
 function discard(dp: Datapath, mirror: Mirror): void {
   const { p, mirrors: state } = dp;
   const { packets } = state.original;
+  trace(dp, mirror, MIRROR_OUTCOME.unresolved);
   p.packets = packets;
   p.vrf = state.legVrf;
   dp.counters.words[HEADER.copied] += packets;
@@ -249,7 +262,11 @@ function copyFrame(dp: Datapath, mirror: Mirror, length: number, isSegment: bool
   p.copies = original.copies;
   if (!parseEthernet(dp)) p.protocol = -1;
   else if (!parse(dp)) p.protocol = -1;
-  if (udp === null ? original.copies >= MAX_COPIES : isForItself(dp, udp)) return count(dp, mirror, MIRROR.looped, 1);
+  if (udp === null ? original.copies >= MAX_COPIES : isForItself(dp, udp)) {
+    trace(dp, mirror, MIRROR_OUTCOME.looped);
+    return count(dp, mirror, MIRROR.looped, 1);
+  }
+  trace(dp, mirror, MIRROR_OUTCOME.copied);
 
   if (record.snapLength > 0 && length > record.snapLength) p.end = frameAt + Math.max(record.snapLength, ethernet.LEN);
   const kept = p.end - frameAt;

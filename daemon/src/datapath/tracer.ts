@@ -44,13 +44,37 @@ export const STEP = {
   tunnel: 15,
   /** Taken out of a tunnel: 0: MPLS, 1: VXLAN; label or VNI, its nexthop (-1: nobody's), the host it came from. */
   arrival: 16,
+  /**
+   * Mirrored: index of the mirror, one of MIRRORED, one of MIRROR_OUTCOME, the nexthop of the copy (-1: none). Steps of the copy follow.
+   */
+  mirror: 17,
+} as const;
+
+/** What is copied: what an interface receives, what it sends, the packets of a session. */
+export const MIRRORED = { received: 0, sent: 1, flow: 2 } as const;
+/** What became of copying: there is a copy; there is none, as there is no such mirror, no way to its analyzer ... */
+export const MIRROR_OUTCOME = {
+  copied: 0,
+  /** The mirror is not there, or not any more. */
+  gone: 1,
+  /** Where the analyzer is is not known, or nothing leads there. */
+  unresolved: 2,
+  sampledOut: 3,
+  limited: 4,
+  /** It is a copy for this analyzer itself. */
+  looped: 5,
+  /** The NIC does it, where the packet leaves through the underlay. */
+  byNic: 6,
 } as const;
 
 /** Who answers for an address: the MAC bound to it, the interface's own, its owner; nobody is asked about an announcement. */
 export const ANSWER = { stitched: 0, gateway: 1, owner: 2, announcement: 3 } as const;
 
-/** 32-bit words of a step: what it is, its numbers, VRF and interface of the packet, bytes of header kept. */
-export const STEP_WORD = { kind: 0, a: 1, b: 2, c: 3, d: 4, vrf: 5, vif: 6, head: 7, words: 8 } as const;
+/**
+ * 32-bit words of a step: what it is, its numbers, VRF and interface of the packet, bytes of header kept, 1: it is of a copy for an
+ * analyzer.
+ */
+export const STEP_WORD = { kind: 0, a: 1, b: 2, c: 3, d: 4, vrf: 5, vif: 6, head: 7, copy: 8, words: 9 } as const;
 /** Bytes kept of the frame as it was at a step: all headers, options included. */
 export const HEAD_BYTES = 160;
 /** Steps kept of a packet; a flood to more interfaces is cut. */
@@ -144,7 +168,9 @@ export class Tracer {
       this.#lost++;
       return;
     }
-    const { p, b: bytes } = this.#dp;
+    const { b: bytes, mirrors } = this.#dp;
+    // Copies are told of when they are in hand already.
+    const p = kind === STEP.mirror ? mirrors.original : this.#dp.p;
     const word = this.#count * STEP_WORD.words;
     const head = Math.max(0, Math.min(p.end - p.at, HEAD_BYTES));
     this.#steps[word + STEP_WORD.kind] = kind;
@@ -155,6 +181,7 @@ export class Tracer {
     this.#steps[word + STEP_WORD.vrf] = p.vrf;
     this.#steps[word + STEP_WORD.vif] = p.vif;
     this.#steps[word + STEP_WORD.head] = head;
+    this.#steps[word + STEP_WORD.copy] = p.isCopy ? 1 : 0;
     const to = this.#count * HEAD_BYTES;
     for (let i = 0; i < head; i++) this.#heads[to + i] = bytes[p.at + i];
     this.#count++;

@@ -7,6 +7,7 @@ import { formatAddress, formatMac } from '../wire/addr.js';
 import * as ethernet from '../wire/ethernet.js';
 import * as vlan from '../wire/vlan.js';
 import { asked, decided, flowDropText, session, strangeMac } from './describe-flow.js';
+import { mirrored } from './describe-mirror.js';
 import type { TraceNames } from './names.js';
 import { etherTypeText, packetText, protocolText } from './packet-text.js';
 import type { Shown, Step } from './step.js';
@@ -34,6 +35,7 @@ const DESCRIBE: Readonly<Record<number, Describe>> = {
   [STEP.flow]: session,
   [STEP.tunnel]: tunnel,
   [STEP.arrival]: arrival,
+  [STEP.mirror]: mirrored,
   [STEP.wait]: () => ({ subject: '', result: 'waits for the first fragment of its datagram', ids: {} }),
 };
 

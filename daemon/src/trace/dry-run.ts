@@ -51,8 +51,6 @@ export class DryRun {
   readonly #toAgent: FrameRing;
   readonly #dp: Datapath;
   readonly #records: TraceRecord[] = [];
-  /** Tokens of the interface the frame in hand came from, as they were. */
-  readonly #before = new TokenBucket();
 
   /** @param devices nobody else's as long as the run is used. */
   constructor({ tables, flows, counters, options, nowMs }: Reality, devices: Devices) {
@@ -75,19 +73,37 @@ export class DryRun {
 
   /** Lets a frame come in by an interface. */
   receive(vif: number, frame: Uint8Array): Outcome {
-    const from = this.#dp.tables.vifs.get(vif);
-    if (from) this.#before.copyFrom(from.toAgent);
-    this.#io.inject(vif, frame);
-    this.#io.step(this.#dp.run(this.#io.step(0)));
-    from?.toAgent.copyFrom(this.#before);
-    return this.#outcome();
+    return this.#limitless(() => {
+      this.#io.inject(vif, frame);
+      this.#io.step(this.#dp.run(this.#io.step(0)));
+    });
   }
 
   /** Lets a frame of the agent's go out of an interface. */
   fromAgent(vif: number, frame: Uint8Array): Outcome {
-    inject(this.#dp, { vif, command: 0, parameter: 0, frame });
-    this.#io.step(this.#dp.queued);
-    return this.#outcome();
+    return this.#limitless(() => {
+      inject(this.#dp, { vif, command: 0, parameter: 0, frame });
+      this.#io.step(this.#dp.queued);
+    });
+  }
+
+  /** Runs a frame as if no limit and no sample were used up, and leaves them as they were. */
+  #limitless(run: () => void): Outcome {
+    const { vifs, mirrors } = this.#dp.tables;
+    const samples = [...mirrors.entries()].map((mirror) => ({ mirror, untilSample: mirror.untilSample }));
+    const buckets = [...vifs.entries()].map(({ toAgent }) => toAgent);
+    const before = [...buckets, ...samples.map(({ mirror }) => mirror.copies)].map((bucket) => {
+      const copy = new TokenBucket();
+      copy.copyFrom(bucket);
+      bucket.copyFrom(new TokenBucket());
+      return { bucket, copy };
+    });
+    for (const { mirror } of samples) mirror.untilSample = 0;
+    run();
+    const outcome = this.#outcome();
+    for (const { bucket, copy } of before) bucket.copyFrom(copy);
+    for (const { mirror, untilSample } of samples) mirror.untilSample = untilSample;
+    return outcome;
   }
 
   #outcome(): Outcome {

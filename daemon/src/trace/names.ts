@@ -64,6 +64,12 @@ export class TraceNames {
     return name === undefined ? `ACL ${id}` : `ACL ${id} (${name.split(', ').map(shortName).join(', ')})`;
   }
 
+  /** `mirror 0 (dpi)`. */
+  mirror(id: number): string {
+    const name = this.tables.mirrors.get(id)?.record.name;
+    return name === undefined ? `mirror ${id}` : `mirror ${id} (${shortName(name)})`;
+  }
+
   /** `VRF 2 (blue)`. */
   vrf(id: number): string {
     const name = this.tables.vrfs[id]?.record.name;

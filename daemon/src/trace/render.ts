@@ -5,6 +5,7 @@ import { DROP_REASONS, DROP_TEXT } from '../packet/drop.js';
 import { VIF_ID } from '../tables/records.js';
 import { describeStep } from './describe.js';
 import type { TraceNames } from './names.js';
+import { placesOf } from './places.js';
 import { headerFields, packetText } from './packet-text.js';
 import type { Step } from './step.js';
 
@@ -23,7 +24,8 @@ interface Known {
 /** A record in words. */
 export function renderTrace(record: TraceRecord, names: TraceNames, known: Known = {}): TraceDump {
   const { answers = [], frame, sent = [] } = known;
-  const steps = readSteps(record);
+  const all = readSteps(record);
+  const steps = withCopies(all);
   const [first] = steps;
   const shown = steps.map((step, i): TraceStep => {
     const { subject, result, ids } = describeStep(step, steps.slice(0, i), names);
@@ -38,18 +40,18 @@ export function renderTrace(record: TraceRecord, names: TraceNames, known: Known
     lost: record.lost,
     ...verdictOf(steps, shown, names, answers),
     answers,
-    tunnels: tunnelsOf(steps, names, sent),
+    tunnels: tunnelsOf(all, names, sent),
   };
 }
 
-/** Frames leave in the order in which they were wrapped. */
-function tunnelsOf(steps: readonly Step[], names: TraceNames, sent: readonly SentFrame[]): TraceTunnel[] {
+/** The packet's own tunnels. Frames leave in the order in which they were queued, each after it was wrapped. */
+function tunnelsOf(all: readonly Traced[], names: TraceNames, sent: readonly SentFrame[]): TraceTunnel[] {
   const frames = sent.filter(({ port }) => port === VIF_ID.physical);
-  const wrapped = steps.filter(({ kind }) => kind === STEP.tunnel);
-  return wrapped.flatMap(({ a, b }, i) => {
-    const tunnel = names.tables.nexthops.get(a)?.record.tunnel;
+  const isQueued = ({ kind, a }: Step): boolean => kind === STEP.output && a === VIF_ID.physical;
+  return all.flatMap(({ kind, a, b, isCopy }, i) => {
+    const tunnel = kind === STEP.tunnel && !isCopy ? names.tables.nexthops.get(a)?.record.tunnel : undefined;
     if (!tunnel) return [];
-    const frame = frames.at(i);
+    const frame = frames.at(all.slice(0, i).filter(isQueued).length);
     return {
       host: names.tables.peers.get(tunnel.peer)?.name ?? null,
       address: tunnel.destination,
@@ -60,23 +62,27 @@ function tunnelsOf(steps: readonly Step[], names: TraceNames, sent: readonly Sen
   });
 }
 
-/** `out of vif0/4 tap4 (b), to host-b (192.168.200.13) by MPLSoUDP, label 57`: everywhere a packet went. */
-function placesOf(steps: readonly Step[], names: TraceNames): string {
-  const tunnels = steps.filter(({ kind }) => kind === STEP.tunnel).map(({ a, b }) => names.tunnel(a, b));
-  const isUnderlay = (vif: number): boolean => vif === VIF_ID.physical && tunnels.length > 0;
-  const vifs = steps.filter(({ kind, a }) => kind === STEP.output && !isUnderlay(a)).map(({ a }) => names.vif(a));
-  const listed = (word: string, places: readonly string[]): string[] =>
-    places.length === 0 ? [] : [`${word} ${[...new Set(places)].join(', ')}`];
-  return [...listed('out of', vifs), ...listed('to', tunnels)].join(', ');
+/** A step, and whether it is of a copy for an analyzer. */
+interface Traced extends Step {
+  readonly isCopy: boolean;
 }
 
-function readSteps({ steps, heads }: TraceRecord): Step[] {
+/** The packet's own steps, each with those of the copies it made. */
+function withCopies(all: readonly Traced[]): Step[] {
+  return all.flatMap((step, i) => {
+    if (step.isCopy) return [];
+    const next = all.findIndex(({ isCopy }, at) => at > i && !isCopy);
+    return { ...step, copies: all.slice(i + 1, next < 0 ? all.length : next) };
+  });
+}
+
+function readSteps({ steps, heads }: TraceRecord): Traced[] {
   const count = steps.length / STEP_WORD.words;
   return Array.from({ length: count }, (_, i) => {
     const word = (name: keyof typeof STEP_WORD): number => steps[i * STEP_WORD.words + STEP_WORD[name]];
     const head = heads.subarray(i * HEAD_BYTES, i * HEAD_BYTES + word('head'));
     const [kind, a, b, c, d] = [word('kind'), word('a'), word('b'), word('c'), word('d')];
-    return { kind, a, b, c, d, vrf: word('vrf'), vif: word('vif'), head };
+    return { kind, a, b, c, d, vrf: word('vrf'), vif: word('vif'), head, copies: [], isCopy: word('copy') === 1 };
   });
 }
 

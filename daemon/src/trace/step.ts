@@ -8,6 +8,8 @@ export interface Step {
   readonly vrf: number;
   readonly vif: number;
   readonly head: Uint8Array;
+  /** What became of the copies it made for an analyzer. */
+  readonly copies: readonly Step[];
 }
 
 /** A step in words. */
