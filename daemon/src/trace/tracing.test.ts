@@ -1,66 +1,12 @@
 import test from 'ava';
 import fc from 'fast-check';
-import type { GuestConfig } from '../agent/punt.js';
 import type { LiveTrace, TraceDump, TraceRequest } from '../control/trace-dumps.js';
 import { RefusedError } from '../control/refused.js';
-import { Tracer } from '../datapath/tracer.js';
 import { GATEWAY_MAC, ipOf, macOf, type NetworkOptions, TestNetwork } from '../testing/network.js';
 import type { AclRecord, AclRuleRecord } from '../tables/records.js';
 import { eth } from '../testing/packet-builder.js';
-import type { LiveSource } from './live.js';
-import { Tracing, type TracingParts } from './tracing.js';
-
-const NAMES: Readonly<Record<number, string>> = { 3: 'default-domain:default-project:a', 4: 'other:project:b' };
-const GUEST: GuestConfig = {
-  routed: true,
-  mtu: 1450,
-  dhcp: null,
-  subnets: [
-    { prefix: '5.5.5.0/24', gateway: '5.5.5.1', serviceAddress: '5.5.5.2' },
-    { prefix: 'fd00:5::/64', gateway: 'fd00:5::1', serviceAddress: 'fd00:5::2' },
-  ],
-};
-
-function partsOf(net: TestNetwork, changes: Partial<TracingParts> = {}): TracingParts {
-  return {
-    tables: net.tables,
-    flows: net.flows,
-    counters: net.counters,
-    options: net.dp.options,
-    realiser: {
-      stateOf: (name) => {
-        const vif = Object.keys(NAMES).find((id) => NAMES[Number(id)] === name);
-        if (name.endsWith(':broken')) return { vif: -1, state: 'failed', reason: 'no namespace a' };
-        return vif === undefined ? undefined : { vif: Number(vif), state: 'active', reason: '' };
-      },
-      nameOf: (vif) => NAMES[vif],
-      guestOf: () => GUEST,
-    },
-    worker: workerOf(net),
-    bridgeSlots: 320,
-    ...changes,
-  };
-}
-
-/** A worker that is a network of memory devices. */
-function workerOf(net: TestNetwork): LiveSource {
-  return {
-    get tracing() {
-      return net.dp.tracer !== null;
-    },
-    traceOn: (filter, count, onRecord) => {
-      let left = count;
-      net.dp.tracer = new Tracer(net.dp, filter, (record) => {
-        onRecord(record);
-        if (--left === 0) net.dp.tracer = null;
-      });
-      return Promise.resolve();
-    },
-    traceOff: () => {
-      net.dp.tracer = null;
-    },
-  };
-}
+import { TRACED_NAMES as NAMES, tracingParts as partsOf } from '../testing/tracing.js';
+import { Tracing } from './tracing.js';
 
 /** Traces a packet of guest `a` in a network of its own. */
 function trace(packet: string, request: Partial<TraceRequest> = {}, options: NetworkOptions = {}): TraceDump {
