@@ -16,6 +16,7 @@ import type { VirtualNetworkSpec } from '../control/virtual-network.js';
 import { assignAddresses, assignNetworkIds, touchedInterfaces, type Books } from './assignment.js';
 import { key, type Draft, type DraftObject } from './draft.js';
 import { checkFatFlows } from './fat-flow-conflicts.js';
+import { copyAddress, destinationStatus, firewallStatus } from './analyzer-status.js';
 import { addressPlan, planOf } from './ipam.js';
 import { checkMirrors } from './mirror-conflicts.js';
 import { withRest } from './resting-numbers.js';
@@ -84,6 +85,28 @@ function stepsOf(draft: Draft, books: Books): Step[] {
     ...[...draft.endpoints.values()]
       .filter((endpoint) => endpoint.isWanted)
       .map((object) => ({ object: stored(object, {}), before: object.before })),
+    ...analyzerSteps(draft, addresses),
+  ];
+}
+
+/** Whom copies go to depends on interfaces, and what a policy does with them on that: all are looked at with each change. */
+function analyzerSteps(draft: Draft, addresses: ReadonlyMap<string, readonly string[]>): Step[] {
+  const { templates, instances, destinations, firewalls, interfaces } = draft;
+  const addressOf = (name: string): string | null => {
+    return copyAddress(addresses.get(name) ?? interfaces.get(name)?.before?.status.addresses ?? []);
+  };
+  const statuses = new Map(
+    [...destinations].map(([name, one]) => [name, destinationStatus(one, interfaces, addressOf)]),
+  );
+  const step = (object: DraftObject, status: unknown): Step => ({
+    object: stored(object, status),
+    before: object.before,
+  });
+  return [
+    ...[...templates.values()].filter(({ isWanted }) => isWanted).map((object) => step(object, {})),
+    ...[...instances.values()].map((object) => step(object, { address: addressOf(object.spec.interfaces.left) })),
+    ...[...destinations.values()].map((object) => step(object, statuses.get(object.name))),
+    ...[...firewalls.values()].map((object) => step(object, firewallStatus(object, statuses))),
   ];
 }
 

@@ -3,6 +3,7 @@ import { RefusedError } from '../control/refused.js';
 import { KINDS, subject, type Kind, type ObjectRef, type Resource, type SpecOf } from '../control/schema.js';
 import type { StateStore, StoredObject } from '../control/store.js';
 import { FABRIC } from './compile.js';
+import { referencesOf } from './object-references.js';
 
 /** An object as it would be, its status not decided yet; `before` is what it replaces. */
 interface DraftObjectOf<K extends Kind> extends Pick<StoredObject<K>, 'name' | 'uuid' | 'metadata'> {
@@ -21,6 +22,10 @@ export interface Draft {
   readonly networks: ReadonlyMap<string, DraftObject<'VirtualNetwork'>>;
   readonly interfaces: ReadonlyMap<string, DraftObject<'VirtualMachineInterface'>>;
   readonly endpoints: ReadonlyMap<string, DraftObject<'TunnelEndpoint'>>;
+  readonly templates: ReadonlyMap<string, DraftObject<'ServiceTemplate'>>;
+  readonly instances: ReadonlyMap<string, DraftObject<'ServiceInstance'>>;
+  readonly destinations: ReadonlyMap<string, DraftObject<'MirrorDestination'>>;
+  readonly firewalls: ReadonlyMap<string, DraftObject<'FirewallPolicy'>>;
   /** Objects of the documents, in their order. */
   readonly wanted: readonly ObjectRef[];
   /** What would be deleted, users before what they use. */
@@ -63,6 +68,10 @@ export function draftOf(present: Present, request: ChangeRequest, host: string):
     networks: ofKind(objects, 'VirtualNetwork'),
     interfaces: ofKind(objects, 'VirtualMachineInterface'),
     endpoints: ofKind(objects, 'TunnelEndpoint'),
+    templates: ofKind(objects, 'ServiceTemplate'),
+    instances: ofKind(objects, 'ServiceInstance'),
+    destinations: ofKind(objects, 'MirrorDestination'),
+    firewalls: ofKind(objects, 'FirewallPolicy'),
     wanted,
     gone,
   };
@@ -152,45 +161,10 @@ function checkReferences(objects: ReadonlyMap<string, DraftObject>, gone: readon
   }
   for (const object of objects.values()) {
     if (!object.isWanted) continue;
-    const missing = referencesOf(object).find(({ ref }) => !objects.has(key(ref)));
+    const missing = referencesOf(object).find(({ ref, mayCome }) => !mayCome && !objects.has(key(ref)));
     if (missing === undefined) continue;
     const problem = `${subject(missing.ref)} does not exist; apply it first, or in the same file`;
     throw RefusedError.field('notFound', subject(object), missing.path, problem);
-  }
-}
-
-/** What an object cannot be without, and the field that says so. Networks that a policy names need not exist. */
-function referencesOf(object: DraftObject): { readonly ref: ObjectRef; readonly path: string }[] {
-  const { name } = object;
-  switch (object.kind) {
-    case 'NetworkPolicy':
-      return [];
-    case 'SecurityGroup':
-      return (['ingress', 'egress'] as const).flatMap((side) =>
-        object.spec[side].flatMap(({ remoteGroup }, i) =>
-          remoteGroup === undefined || remoteGroup === name
-            ? []
-            : [{ ref: { kind: 'SecurityGroup', name: remoteGroup }, path: `spec.${side}[${i}].remoteGroup` } as const],
-        ),
-      );
-    case 'VirtualNetwork':
-      return object.spec.policies.map((policy, i) => ({
-        ref: { kind: 'NetworkPolicy', name: policy },
-        path: `spec.policies[${i}]`,
-      }));
-    case 'VirtualMachineInterface':
-      return [
-        { ref: { kind: 'VirtualNetwork', name: object.spec.virtualNetwork }, path: 'spec.virtualNetwork' },
-        ...object.spec.securityGroups.map((group, i) => ({
-          ref: { kind: 'SecurityGroup', name: group } as const,
-          path: `spec.securityGroups[${i}]`,
-        })),
-      ];
-    case 'TunnelEndpoint':
-      return object.spec.networks.map(({ virtualNetwork }, i) => ({
-        ref: { kind: 'VirtualNetwork', name: virtualNetwork },
-        path: `spec.networks[${i}].virtualNetwork`,
-      }));
   }
 }
 

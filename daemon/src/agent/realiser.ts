@@ -82,6 +82,9 @@ export class Realiser {
     SecurityGroup: new Map<string, GroupObject>(),
     VirtualNetwork: new Map<string, NetworkObject>(),
     VirtualMachineInterface: new Map<string, InterfaceObject>(),
+    ServiceInstance: new Map<string, StoredObject<'ServiceInstance'>>(),
+    MirrorDestination: new Map<string, StoredObject<'MirrorDestination'>>(),
+    FirewallPolicy: new Map<string, StoredObject<'FirewallPolicy'>>(),
   };
   /** UUIDs of interfaces that have numbers, and of networks that are in the tables. */
   readonly #numbered = new Map<string, string>();
@@ -107,7 +110,7 @@ export class Realiser {
 
   /** Takes note of a change of configuration. */
   onChange(change: ConfigChange): void {
-    if (change.kind === 'TunnelEndpoint') return;
+    if (change.kind === 'TunnelEndpoint' || change.kind === 'ServiceTemplate') return;
     const objects = this.#objects[change.kind] as Map<string, StoredObject>;
     if (change.op === 'set') objects.set(change.name, change.object);
     else objects.delete(change.name);

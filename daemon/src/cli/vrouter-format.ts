@@ -69,7 +69,32 @@ const COLUMNS: { readonly [K in Kind]: readonly Column<K>[] } = {
       ({ spec }) => spec.networks.map(({ virtualNetwork }) => short('VirtualNetwork', virtualNetwork)).join(','),
     ],
   ],
+  ServiceTemplate: [
+    ['TYPE', ({ spec }) => spec.type],
+    ['MODE', ({ spec }) => spec.mode],
+    ['INTERFACES', ({ spec }) => spec.interfaces.join(',')],
+  ],
+  ServiceInstance: [
+    ['TEMPLATE', ({ spec }) => short('ServiceTemplate', spec.template)],
+    ['LEFT', ({ spec }) => short('VirtualMachineInterface', spec.interfaces.left)],
+    ['ADDRESS', ({ status }) => status.address ?? '-'],
+  ],
+  MirrorDestination: [
+    ['HEADER', ({ spec }) => (spec.juniperHeader ? 'juniper' : 'none')],
+    ['MODE', ({ spec }) => spec.nhMode],
+    ['DIRECTION', ({ spec }) => spec.trafficDirection],
+    ['INTERFACE', ({ status }) => short('VirtualMachineInterface', status.virtualMachineInterface ?? '-')],
+    ['ADDRESS', ({ status }) => status.address ?? '-'],
+    ['STATE', ({ status: { state, observation } }) => withReason(state, observation)],
+  ],
+  FirewallPolicy: [
+    ['ACTION', ({ spec }) => spec.action],
+    ['RULES', ({ spec }) => spec.rules.length],
+    ['STATE', ({ status: { state, observations } }) => withReason(state, observations.join('; '))],
+  ],
 };
+
+const withReason = (state: string, reason: string): string => (reason === '' ? state : `${state} (${reason})`);
 
 /** A full name as short as it can be. */
 const short = (kind: Kind, name: string): string => subject({ kind, name }).slice(kind.length + 1);

@@ -5,11 +5,20 @@ import { cut, shown } from './shown.js';
 type Issue = z.core.$ZodIssue;
 
 /** Turns what a validator found into the refusal a user reads: `subject: path: VALUE problem; what to do`. */
-export function explain(issue: Issue, raw: unknown, subject: string): RefusedError {
+export function explain(found: Issue, raw: unknown, subject: string): RefusedError {
+  const issue = settled(found);
   const { path } = issue;
   const isUnknown = issue.code === 'unrecognized_keys';
   const problem = isUnknown ? 'is not a field here' : problemText(issue, valueAt(raw, path));
   return RefusedError.field('invalid', cut(subject), pathText(isUnknown ? [...path, issue.keys[0]] : path), problem);
+}
+
+/** Of a choice between mappings, what is wrong with the one that was meant: the one with the least wrong. */
+function settled(issue: Issue): Issue {
+  if (issue.code !== 'invalid_union' || 'options' in issue) return issue;
+  const [branch = []] = [...issue.errors].sort((a, b) => a.length - b.length);
+  const isMapping = branch.length > 0 && (branch[0].path.length > 0 || branch[0].code === 'unrecognized_keys');
+  return isMapping ? settled({ ...branch[0], path: [...issue.path, ...branch[0].path] }) : issue;
 }
 
 /** `['spec', 'subnets', 0, 'prefix']` as `spec.subnets[0].prefix`. Names nobody expects may be long: they are cut. */

@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { InterfaceMirror } from './mirror-to.js';
+import type { InterfaceMirror, MirrorTo } from './mirror-to.js';
 import { parseDocument, type ResourceOf } from './schema.js';
 
 const MAC = '02:00:00:00:00:09';
@@ -47,7 +47,7 @@ test('a mirror gets its defaults and canonical text; port 0 and routing instance
 
 test('a routing instance is named in full, by its network in full, or short in the scope of the document', (t) => {
   const instanceOf = (routingInstance: string): string | undefined =>
-    parsed(mirror({ juniperHeader: false, analyzerMac: MAC, routingInstance }))[0].routingInstance;
+    (parsed(mirror({ juniperHeader: false, analyzerMac: MAC, routingInstance }))[0] as MirrorTo).routingInstance;
   t.is(instanceOf('d:q:dpi:dpi'), 'd:q:dpi');
   t.is(instanceOf('d:q:dpi'), 'd:q:dpi');
   t.is(instanceOf('dpi'), 'default-domain:p:dpi');

@@ -1,4 +1,10 @@
 import * as z from 'zod';
+import {
+  type DestinationMirror,
+  destinationFields,
+  destinationMirror,
+  resolveDestination,
+} from './destination-name.js';
 import { address, canonical, stationMac } from './fields.js';
 import { DEFAULT_SCOPE, fullName, type Scope, splitName } from './names.js';
 import { PORT_MAX } from './traffic.js';
@@ -42,7 +48,7 @@ const staticNhHeader = z
   .describe('Of nhMode static: the VXLAN the frames go into');
 
 /** The fields of a mirror, as users write them. */
-const shape = {
+export const mirrorFields = {
   analyzerName: analyzerName.describe(
     'What says the same under one name is one mirror: the name of a service instance, or any text',
   ),
@@ -86,48 +92,52 @@ const shape = {
     .describe('Whether ICMP errors that answer copies are kept from the guest whose frames are copied'),
 };
 
-const fields = z.strictObject(shape);
-const interfaceFields = z.strictObject({
-  ...shape,
-  trafficDirection: z
-    .enum(['both', 'ingress', 'egress'])
-    .default('both')
-    .describe('What is copied: what the guest sends (ingress), what it is sent (egress), or both'),
-  enable: z.boolean().default(true).describe('Whether anything is copied'),
-});
+export const trafficDirection = z
+  .enum(['both', 'ingress', 'egress'])
+  .default('both')
+  .describe('What is copied: what the guest sends (ingress), what it is sent (egress), or both');
+export type TrafficDirection = z.output<typeof trafficDirection>;
+
+const enable = z.boolean().default(true).describe('Whether anything is copied');
+const fields = z.strictObject(mirrorFields);
+const interfaceFields = z.strictObject({ ...mirrorFields, trafficDirection, enable });
+const interfaceDestination = z.strictObject({ ...destinationFields, enable });
 
 /** Whom packets are copied to, and how. `routingInstance` is the full name of a network. */
 export type MirrorTo = z.output<typeof fields>;
 
 /** The mirror a rule names. */
-export const mirrorTo = fields.superRefine(check).transform(canonicalMirror);
+export const ruleMirror = z.union([fields.superRefine(check).transform(canonicalMirror), destinationMirror]);
+
+/** Whom packets are copied to: said in place, or by a mirror destination. */
+export type RuleMirror = MirrorTo | DestinationMirror;
 
 /** The `mirrors` of an interface: no two for one analyzer. */
 export const interfaceMirrors = z
-  .array(interfaceFields.superRefine(check).transform(canonicalMirror))
+  .array(z.union([interfaceFields.superRefine(check).transform(canonicalMirror), interfaceDestination]))
   .default([])
   .superRefine((mirrors, context) => {
-    for (const [i, one] of mirrors.entries()) {
-      const other = mirrors.findIndex((m) => m.analyzerName === one.analyzerName);
+    const names = mirrors.map((one) => ('destination' in one ? one.destination : one.analyzerName));
+    for (const [i, name] of names.entries()) {
+      const field = 'destination' in mirrors[i] ? 'destination' : 'analyzerName';
+      const other = mirrors.findIndex((one, k) => field in one && names[k] === name);
       if (other === i) continue;
-      const message = `"${one.analyzerName}" is that of mirrors[${other}] already; join them`;
-      context.addIssue({ code: 'custom', path: [i, 'analyzerName'], message });
+      const message = `"${name}" is that of mirrors[${other}] already; join them`;
+      context.addIssue({ code: 'custom', path: [i, field], message });
     }
   });
 
-/** One mirror of an interface. */
-export type InterfaceMirror = z.output<typeof interfaceMirrors>[number];
-
-interface Problem {
-  readonly path: string[];
-  readonly problem: string;
-}
+/** One mirror of an interface: of its own, or a mirror destination, which says the direction as well. */
+export type InterfaceMirror = z.output<typeof interfaceFields> | z.output<typeof interfaceDestination>;
 
 function check(given: MirrorTo, context: z.core.$RefinementCtx): void {
-  for (const { path, problem } of problems(given)) context.addIssue({ code: 'custom', path, message: problem });
+  for (const { path, problem } of mirrorProblems(given)) context.addIssue({ code: 'custom', path, message: problem });
 }
 
-function* problems(given: MirrorTo): Generator<Problem> {
+/** What does not fit together in the fields of a mirror. */
+export function* mirrorProblems(
+  given: Omit<MirrorTo, 'analyzerName'>,
+): Generator<{ readonly path: string[]; readonly problem: string }> {
   const { snapLength, nicAssistedMirroring, nicAssistedVlan, nhMode, staticNhHeader: header } = given;
   if (snapLength > 0 && snapLength < SNAP_MIN)
     yield { path: ['snapLength'], problem: `${snapLength} is too small; use ${SNAP_MIN} or more, or 0 for all` };
@@ -151,7 +161,12 @@ function* problems(given: MirrorTo): Generator<Problem> {
   if (header === undefined) yield { path: ['staticNhHeader'], problem: 'is missing; name its vtepDstIp and vni' };
 }
 
-function canonicalMirror<M extends MirrorTo>({ udpPort, routingInstance, ...rest }: M) {
+/** A mirror with a port, and without a routing instance that means none. */
+export function canonicalMirror<M extends { readonly udpPort: number; readonly routingInstance?: string | undefined }>({
+  udpPort,
+  routingInstance,
+  ...rest
+}: M) {
   return {
     ...rest,
     udpPort: udpPort === 0 ? MIRROR_PORT : udpPort,
@@ -159,8 +174,9 @@ function canonicalMirror<M extends MirrorTo>({ udpPort, routingInstance, ...rest
   };
 }
 
-/** A mirror with the full name of the network its routing instance is of; a short one is of the scope of the document. */
-export function resolveMirror<M extends Pick<MirrorTo, 'routingInstance'>>(mirror: M, scope: Scope): M {
+/** A mirror with full names: of the network its routing instance is of, or of its destination; short ones are of this scope. */
+export function resolveMirror<M extends RuleMirror>(mirror: M, scope: Scope): M {
+  if ('destination' in mirror) return { ...mirror, destination: resolveDestination(mirror.destination, scope) };
   const { routingInstance } = mirror;
   const parts = routingInstance === undefined ? undefined : splitName(routingInstance, scope);
   return parts === undefined ? mirror : { ...mirror, routingInstance: fullName(parts) };

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { prefix, reference } from './fields.js';
+import { ruleMirror } from './mirror-to.js';
 import { parsePrefix } from './prefix.js';
 import { ports, portsProblem, protocol } from './traffic.js';
 
@@ -33,6 +34,7 @@ const rule = z
     source: peer,
     destination: peer,
     log: z.boolean().default(false).describe('Whether every session the rule decides is told to the session log'),
+    mirror: ruleMirror.optional().describe('Whom packets of the sessions it decides are copied to, both directions'),
   })
   .superRefine(({ protocol, source, destination }, context) => {
     const portless = portsProblem(protocol);

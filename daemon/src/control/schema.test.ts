@@ -137,7 +137,7 @@ test('every refusal is one line with object, path, value and what to write', (t)
     [[], 'document 1: is not a resource; write apiVersion, kind, metadata and spec'],
     [
       {},
-      'document 1: kind: is missing; use one of NetworkPolicy, SecurityGroup, VirtualNetwork, VirtualMachineInterface, TunnelEndpoint',
+      'document 1: kind: is missing; use one of NetworkPolicy, SecurityGroup, VirtualNetwork, VirtualMachineInterface, TunnelEndpoint, ServiceTemplate, ServiceInstance, MirrorDestination, FirewallPolicy',
     ],
     [
       { kind: 'Network' },

@@ -12,6 +12,28 @@ import {
   type VirtualMachineInterfaceSpec,
   type VirtualMachineInterfaceStatus,
 } from './virtual-machine-interface.js';
+import { resolveDestination } from './destination-name.js';
+import {
+  firewallPolicySpec,
+  type FirewallPolicySpec,
+  type FirewallPolicyStatus,
+  type SecondaryActions,
+} from './firewall-policy.js';
+import {
+  ANALYZER_LABEL,
+  isInternal,
+  mirrorDestinationSpec,
+  type MirrorDestinationSpec,
+  type MirrorDestinationStatus,
+  SELECTOR_LABEL,
+} from './mirror-destination.js';
+import {
+  serviceInstanceSpec,
+  type ServiceInstanceSpec,
+  type ServiceInstanceStatus,
+  serviceTemplateSpec,
+  type ServiceTemplateSpec,
+} from './service-analyzer.js';
 import { tunnelEndpointSpec, type TunnelEndpointSpec } from './tunnel-endpoint.js';
 import { virtualNetworkSpec, type VirtualNetworkSpec, type VirtualNetworkStatus } from './virtual-network.js';
 
@@ -62,6 +84,7 @@ export const VALIDATORS = {
         ...rule,
         source: resolvePeer(rule.source, given.metadata),
         destination: resolvePeer(rule.destination, given.metadata),
+        ...(rule.mirror === undefined ? {} : { mirror: resolveMirror(rule.mirror, given.metadata) }),
       })),
     },
   })),
@@ -95,6 +118,21 @@ export const VALIDATORS = {
       })),
     },
   })),
+  ServiceTemplate: document('ServiceTemplate', serviceTemplateSpec),
+  ServiceInstance: document('ServiceInstance', serviceInstanceSpec).transform((given) => {
+    const { left, management } = given.spec.interfaces;
+    const full = (name: string): string => resolve(name, given.metadata);
+    const interfaces = { left: full(left), ...(management === undefined ? {} : { management: full(management) }) };
+    return { ...given, spec: { template: full(given.spec.template), interfaces } };
+  }),
+  MirrorDestination: document('MirrorDestination', mirrorDestinationSpec).superRefine(checkSelector),
+  FirewallPolicy: document('FirewallPolicy', firewallPolicySpec).transform((given) => {
+    const { secondaryActions, rules, ...rest } = given.spec;
+    const withActions = <T extends object>(of: T, actions: SecondaryActions) =>
+      actions === undefined ? of : { ...of, secondaryActions: resolveActions(actions, given.metadata) };
+    const resolved = rules.map(({ secondaryActions: own, ...rule }) => withActions(rule, own));
+    return { ...given, spec: withActions({ ...rest, rules: resolved }, secondaryActions) };
+  }),
 } as const;
 
 export type Kind = keyof typeof VALIDATORS;
@@ -107,6 +145,10 @@ export interface SpecOf {
   readonly VirtualNetwork: VirtualNetworkSpec;
   readonly VirtualMachineInterface: VirtualMachineInterfaceSpec;
   readonly TunnelEndpoint: TunnelEndpointSpec;
+  readonly ServiceTemplate: ServiceTemplateSpec;
+  readonly ServiceInstance: ServiceInstanceSpec;
+  readonly MirrorDestination: MirrorDestinationSpec;
+  readonly FirewallPolicy: FirewallPolicySpec;
 }
 
 export type Metadata = z.output<typeof metadata>;
@@ -126,6 +168,10 @@ export interface StatusOf {
   readonly VirtualNetwork: VirtualNetworkStatus;
   readonly VirtualMachineInterface: VirtualMachineInterfaceStatus;
   readonly TunnelEndpoint: Readonly<Record<string, never>>;
+  readonly ServiceTemplate: Readonly<Record<string, never>>;
+  readonly ServiceInstance: ServiceInstanceStatus;
+  readonly MirrorDestination: MirrorDestinationStatus;
+  readonly FirewallPolicy: FirewallPolicyStatus;
 }
 
 /** An object by kind and full name. */
@@ -205,6 +251,20 @@ function resolvePeer(peer: PolicyPeer, scope: Scope): PolicyPeer {
   return virtualNetwork === undefined ? peer : { ...peer, virtualNetwork: resolve(virtualNetwork, scope) };
 }
 
+function resolveActions({ mirrorTo }: NonNullable<SecondaryActions>, scope: Scope): NonNullable<SecondaryActions> {
+  return { mirrorTo: [...new Set(mirrorTo.map((name) => resolveDestination(name, scope)))] };
+}
+
+/** A destination among the guests says by a label which of them may be it. */
+function checkSelector(
+  { metadata: { labels }, spec }: { metadata: Metadata; spec: MirrorDestinationSpec },
+  context: z.core.$RefinementCtx,
+): void {
+  if (!isInternal(spec) || labels[SELECTOR_LABEL] !== undefined) return;
+  const message = `are without ${SELECTOR_LABEL}, whose value is that of the label ${ANALYZER_LABEL} of the analyzer's interface; add it, or name an external analyzer`;
+  context.addIssue({ code: 'custom', path: ['metadata', 'labels'], message });
+}
+
 /** `self` is the group the rule is of. */
 function resolveGroup(rule: SecurityGroupRule, own: Metadata): SecurityGroupRule {
   const { remoteGroup } = rule;
@@ -219,6 +279,10 @@ const DEFAULTS: { readonly [K in Kind]: Partial<SpecOf[K]> } = {
   VirtualNetwork: virtualNetworkSpec.parse({}),
   VirtualMachineInterface: { securityGroups: [], packetMode: false, fatFlows: [], mirrors: [] },
   TunnelEndpoint: {},
+  ServiceTemplate: {},
+  ServiceInstance: {},
+  MirrorDestination: {},
+  FirewallPolicy: {},
 };
 
 /** A stored spec with the fields that were not there yet when it was stored. */
