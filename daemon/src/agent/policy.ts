@@ -14,8 +14,9 @@ type Network = Pick<StoredObject<'VirtualNetwork'>, 'name' | 'spec' | 'status'>;
 /** Objects by full name. */
 type ByName<T> = { get(name: string): T | undefined };
 
-const ANY_PROTOCOL = -1;
-const ANYBODY: AclPeer = { network: null, prefix: null, group: null };
+/** Protocol of rules that name none, and the end of a session that may be anybody. */
+export const ANY_PROTOCOL = -1;
+export const ANYBODY: AclPeer = { network: null, prefix: null, group: null };
 
 /**
  * The access list of a network's policies: their rules in order, `<>` as two rules, then everything inside the network; what
@@ -50,7 +51,7 @@ function policyRules(rule: PolicyRule, name: string, networks: ByName<Network>):
   const [source, destination] = peers;
   const [sourcePorts, destinationPorts] = ends.map(({ ports }) => rangesOf(ports));
   const { action, log } = rule;
-  const common = { ...ruleOf(name, numberOf(rule.protocol), { source, destination }), action, log };
+  const common = { ...ruleOf(name, protocolNumber(rule.protocol), { source, destination }), action, log };
   const there = { ...common, sourcePorts, destinationPorts };
   if (rule.direction === '>') return [there];
   const back = {
@@ -89,7 +90,7 @@ export function groupAcl(
       };
       const peers =
         side === 'egress' ? { source: ANYBODY, destination: remote } : { source: remote, destination: ANYBODY };
-      return { ...ruleOf(`${own} ${side}[${i}]`, numberOf(rule.protocol), peers), ...groupPorts(rule) };
+      return { ...ruleOf(`${own} ${side}[${i}]`, protocolNumber(rule.protocol), peers), ...groupPorts(rule) };
     });
   });
   return { id, name: `${names.join(', ')} ${side}`, rules, otherwise: 'deny' };
@@ -124,7 +125,8 @@ function ruleOf(
   };
 }
 
-function numberOf(protocol: Protocol): number {
+/** IP protocol number of a rule's protocol; any: -1. */
+export function protocolNumber(protocol: Protocol): number {
   if (protocol === 'any') return ANY_PROTOCOL;
   return typeof protocol === 'number' ? protocol : IP_PROTOCOL[protocol];
 }

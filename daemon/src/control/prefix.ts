@@ -52,6 +52,21 @@ export function formatPrefix(prefix: Prefix): string {
   return `${formatAddress(prefix.family, prefix.first)}/${prefix.length}`;
 }
 
+/** What is left of a prefix without others, as few prefixes as that takes, in ascending order. */
+export function withoutPrefixes(prefix: Prefix, holes: readonly Prefix[]): Prefix[] {
+  const { family, length, first, last } = prefix;
+  const inside = holes.filter((hole) => hole.family === family && hole.first <= last && first <= hole.last);
+  if (inside.length === 0) return [prefix];
+  if (inside.some((hole) => hole.first <= first && last <= hole.last)) return [];
+  const middle = first + ((last - first + 1n) >> 1n);
+  const half = { family, length: length + 1 };
+  const halves = [
+    { ...half, first, last: middle - 1n },
+    { ...half, first: middle, last },
+  ];
+  return halves.flatMap((one) => withoutPrefixes(one, inside));
+}
+
 export function contains(prefix: Prefix, address: Address): boolean {
   return address.family === prefix.family && address.value >= prefix.first && address.value <= prefix.last;
 }

@@ -33,7 +33,7 @@ export class FlowDecision {
   answerKeyNh = 0;
   readonly query = new AclQuery();
   /** Access lists that were asked, for those who trace: list, and the rule that decided (-1: none) each. */
-  readonly asked = new Int32Array(2 * 4);
+  readonly asked = new Int32Array(2 * 6);
   askedCount = 0;
 
   /** Everything passes, to where the MAC says. */
@@ -178,10 +178,20 @@ function restrict(
   if (out?.policy && !passes(acls, out.ingressAcl, d)) d.drop(FLOW_DROP.outSg, false);
 }
 
-/** Notes the rule that refuses, or the first that lets pass; and whom all that decide have packets copied to, those that refuse, too. */
+/** Whether a list lets it pass, and the one behind it. */
 function passes(acls: readonly (Acl | undefined)[], id: number, d: FlowDecision): boolean {
-  const acl = id < 0 ? undefined : acls[id];
-  if (!acl) return true;
+  let next = id;
+  while (next >= 0) {
+    const acl = acls[next];
+    if (!acl) return true;
+    if (!allows(acl, next, d)) return false;
+    next = acl.next;
+  }
+  return true;
+}
+
+/** Notes the rule that refuses, or the first that lets pass; and whom all that decide have packets copied to, those that refuse, too. */
+function allows(acl: Acl, id: number, d: FlowDecision): boolean {
   const rule = acl.match(d.query);
   const pass = acl.passes(rule);
   d.asked[2 * d.askedCount] = id;

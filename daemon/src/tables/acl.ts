@@ -43,12 +43,15 @@ export class AclQuery {
  */
 export class Acl {
   readonly record: AclRecord;
+  /** List that is asked about what this one lets pass; -1: none. */
+  readonly next: number;
   #compiled: CompiledAcl | null = null;
 
   /** Throws on more rules than a list can have (524,288). */
   constructor(record: AclRecord) {
     if (record.rules.length > RULES_MAX) throw new RangeError(`access list of ${record.rules.length} rules`);
     this.record = record;
+    this.next = record.next ?? -1;
   }
 
   /** Index of the rule that decides; -1: none does. */

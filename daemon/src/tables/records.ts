@@ -114,6 +114,8 @@ export interface AclRecord {
   readonly name: string;
   readonly rules: readonly AclRuleRecord[];
   readonly otherwise: 'pass' | 'deny';
+  /** Id of another list that is asked about what this one lets pass; that one has none. Absent: none. */
+  readonly next?: number;
 }
 
 export interface AclRuleRecord {

@@ -54,7 +54,7 @@ export class Tables {
       case 'acl':
         if (change.op === 'set') this.acls[change.record.id] = new Acl(change.record);
         else this.acls[change.id] = undefined;
-        this.epochs.aclChanged(change.op === 'set' ? change.record.id : change.id);
+        this.#aclChanged(change.op === 'set' ? change.record.id : change.id);
         return;
       case 'nexthop':
         this.#applyNexthop(change);
@@ -86,6 +86,12 @@ export class Tables {
         else this.networks.delete(change.number);
         return;
     }
+  }
+
+  /** What a list decides changed, and so what those decide that it stands behind. */
+  #aclChanged(id: number): void {
+    this.epochs.aclChanged(id);
+    for (const acl of this.acls) if (acl?.next === id) this.epochs.aclChanged(acl.record.id);
   }
 
   #setVif(record: VifRecord): void {
