@@ -30,7 +30,9 @@ function setUp(t: ExecutionContext) {
   const tables = new Tables(null, new BridgeTable(64, 16));
   const changes: TableChange[] = [];
   const reconciler = new Reconciler(tables, (sent) => changes.push(...sent));
-  const apply = ({ networks, interfaces, policies = [], groups = [], closed = [] }: Objects): TableChange[] => {
+  const apply = (objects: Objects): TableChange[] => {
+    const { networks, interfaces, policies = [], groups = [], closed = [] } = objects;
+    const { instances = [], destinations = [], firewalls = [] } = objects;
     const present = networks
       .map((network): PresentNetwork => {
         const own = interfaces.filter(({ spec }) => spec.virtualNetwork === network.name);
@@ -41,6 +43,10 @@ function setUp(t: ExecutionContext) {
       VirtualNetwork: byName(...networks),
       NetworkPolicy: byName(...policies),
       SecurityGroup: byName(...groups),
+      VirtualMachineInterface: byName(...interfaces),
+      ServiceInstance: byName(...instances),
+      MirrorDestination: byName(...destinations),
+      FirewallPolicy: byName(...firewalls),
     };
     const isOpen = ({ uuid }: InterfaceObject): boolean => !closed.includes(uuid);
     const host = { networkMtu: 1450, mac: '0c:c4:7a:59:62:5c' };

@@ -1,27 +1,26 @@
-import type { PolicyRule } from '../control/network-policy.js';
-import type { AclRecord, NetworkNameRecord } from '../tables/records.js';
+import type { StoredObject } from '../control/store.js';
+import type { NetworkNameRecord } from '../tables/records.js';
 import { type Compiled, compileNetwork, EMPTY, FABRIC, type NetworkPlan } from './compile.js';
 import { type FabricPrefix, fabricRoutes } from './fabric.js';
 import type { Ids } from './ids.js';
+import { type FirewallObject, Firewalls, groupsNamed } from './firewall.js';
+import { hostAcls } from './host-acls.js';
 import { mirrorId, mirrorKey, type MirrorUse, mirrorUses } from './mirror-uses.js';
-import {
-  aclKeysOf,
-  filteringGroupsOf,
-  type HostPlan,
-  type InterfaceObject,
-  type NetworkObject,
-  networkPlan,
-} from './plan.js';
+import { filteringGroupsOf, type HostPlan, type InterfaceObject, type NetworkObject, networkPlan } from './plan.js';
 import type { AclCache } from './acl-cache.js';
 import { connections, names } from './connections.js';
 import { exportTargets, importTargets } from './exchange.js';
-import { groupAcl, type GroupObject, networkAcl, type PolicyObject } from './policy.js';
+import type { GroupObject, PolicyObject } from './policy.js';
 
 /** The configuration forwarding follows, by full name. */
 export interface Configuration {
   readonly VirtualNetwork: ReadonlyMap<string, NetworkObject>;
   readonly NetworkPolicy: ReadonlyMap<string, PolicyObject>;
   readonly SecurityGroup: ReadonlyMap<string, GroupObject>;
+  readonly VirtualMachineInterface: ReadonlyMap<string, InterfaceObject>;
+  readonly ServiceInstance: ReadonlyMap<string, StoredObject<'ServiceInstance'>>;
+  readonly MirrorDestination: ReadonlyMap<string, StoredObject<'MirrorDestination'>>;
+  readonly FirewallPolicy: ReadonlyMap<string, FirewallObject>;
 }
 
 /** A network this host has interfaces of, and these; or none, where it only has to know its MACs. */
@@ -69,22 +68,25 @@ export function compileHost(
     used[kind].add(key);
     return kind === 'mirror' ? mirrorId(ids, key) : ids.get(kind, key);
   };
-  const mirrors = mirrorUses(present);
+  const firewalls = new Firewalls(configuration.FirewallPolicy.values());
+  const mirrors = mirrorUses(present, configuration, firewalls);
   for (const { to, network } of mirrors) idOf('mirror', mirrorKey(to, network));
-  const acls = aclsOf(present, configuration, idOf, cache);
+  const acls = hostAcls(present, configuration, { firewalls, cache, idOf });
   cache.forgetUnused();
   const connected = connections(
     present.map(({ network }) => network),
     configuration.VirtualNetwork.values(),
     configuration.NetworkPolicy,
   );
+  const labelGroups = namedGroups(present, firewalls);
+  const context = { ids, idOf, firewalls, labelGroups, analyzers: configuration };
   const plans = present.map(({ network, interfaces }) => {
     const exchange = {
       isElsewhere: isElsewhere(network.name),
       imports: importTargets(network, connected.get(network.name) ?? []),
       exports: exportTargets(network),
     };
-    return networkPlan(network, interfaces.filter(isOpen), exchange, { ids, idOf }, host);
+    return networkPlan(network, interfaces.filter(isOpen), exchange, context, host);
   });
   const onFabric = plans.filter(
     ({ mode }, i) => mode !== 'l2' && names(present[i].network, FABRIC.name, configuration.NetworkPolicy),
@@ -105,7 +107,15 @@ export function compileHost(
     vnis: networks.flatMap(({ vnis }) => vnis),
     networks: mirrors.length > 0 ? networkNames(configuration.VirtualNetwork) : [],
   };
-  return { tables, networks: plans, onFabric, groups: groupNumbers(present, configuration, ids), mirrors };
+  return { tables, networks: plans, onFabric, groups: groupNumbers(present, configuration, labelGroups, ids), mirrors };
+}
+
+/** Groups that firewall policies name for interfaces of this host. */
+function namedGroups(present: readonly PresentNetwork[], firewalls: Firewalls): Set<string> {
+  const policies = present.flatMap(({ interfaces }) =>
+    interfaces.flatMap((vmi) => (vmi.spec.packetMode ? [] : firewalls.of(vmi))),
+  );
+  return new Set(groupsNamed([...new Set(policies)]));
 }
 
 /** The names copies tell where packets are from and go to. */
@@ -126,9 +136,11 @@ function exportersTo({ name, mode, imports }: NetworkPlan, networks: readonly Ne
 function groupNumbers(
   present: readonly PresentNetwork[],
   { SecurityGroup }: Configuration,
+  labelGroups: ReadonlySet<string>,
   ids: Ids,
 ): Map<string, number> {
   const numbers = new Map<string, number>();
+  for (const name of labelGroups) numbers.set(name, ids.get('group', name));
   const filtering = present.flatMap(({ network, interfaces }) =>
     interfaces.flatMap((vmi) => filteringGroupsOf(network, vmi)),
   );
@@ -141,51 +153,3 @@ function groupNumbers(
   }
   return numbers;
 }
-
-type IdOf = (kind: 'acl' | 'group', key: string) => number;
-
-function aclsOf(
-  present: readonly PresentNetwork[],
-  { VirtualNetwork, NetworkPolicy, SecurityGroup }: Configuration,
-  idOf: IdOf,
-  cache: AclCache,
-): AclRecord[] {
-  const acls = new Map<string, AclRecord>();
-  const add = (key: string, inputs: readonly unknown[], make: (id: number) => AclRecord): void => {
-    const id = idOf('acl', key);
-    acls.set(
-      key,
-      cache.get(key, [id, ...inputs], () => make(id)),
-    );
-  };
-  for (const { network, interfaces } of present) {
-    const key = aclKeysOf.network(network);
-    if (key !== null) {
-      const policies = network.spec.policies.map((name) => NetworkPolicy.get(name));
-      const named = policies.flatMap((policy) => policy?.spec.rules ?? []).flatMap(networksOf);
-      const numbers = named.map((name) => VirtualNetwork.get(name)?.status.networkId);
-      add(key, [network.name, network.status.networkId, ...policies, ...numbers], (id) =>
-        networkAcl(id, network, NetworkPolicy, VirtualNetwork),
-      );
-    }
-    for (const vmi of interfaces) {
-      const names = filteringGroupsOf(network, vmi);
-      const groups = names.map((name) => SecurityGroup.get(name));
-      for (const side of ['egress', 'ingress'] as const) {
-        const key = aclKeysOf[side](names);
-        if (key === null || acls.has(key)) continue;
-        const remote = groups.flatMap(
-          (group) => group?.spec[side].flatMap(({ remoteGroup = [] }) => remoteGroup) ?? [],
-        );
-        const numbers = remote.map((name) => idOf('group', name));
-        add(key, [...groups, ...numbers], (id) =>
-          groupAcl(id, side, names, SecurityGroup, (name) => idOf('group', name)),
-        );
-      }
-    }
-  }
-  return [...acls.values()];
-}
-
-const networksOf = ({ source, destination }: PolicyRule): string[] =>
-  [source.virtualNetwork, destination.virtualNetwork].filter((name) => name !== undefined);

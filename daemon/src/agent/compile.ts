@@ -65,11 +65,11 @@ export interface InterfacePlan {
   readonly portSecurity: boolean;
   /** 0: the default share of the flow table. */
   readonly maxFlows: number;
-  /** Numbers of its security groups. */
+  /** Numbers of the groups it is in: security groups, and those by label that rules on this host name. */
   readonly groups: readonly number[];
-  /** Their full names, in the same order. */
+  /** Names of all groups it is in, for other hosts: those by label as well that only rules there name. */
   readonly groupNames: readonly string[];
-  /** Access lists of these groups; -1: none. */
+  /** Access lists of its security groups and firewall policies; -1: none. */
   readonly egressAcl: number;
   readonly ingressAcl: number;
   readonly fatFlows: readonly FatFlowRecord[];

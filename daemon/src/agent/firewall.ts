@@ -150,11 +150,11 @@ const isOneFamily = ({ prefix: a }: AclPeer, { prefix: b }: AclPeer): boolean =>
 
 function peersOf(ends: readonly FirewallEndpoint[], policy: FirewallObject, { groupOf }: FirewallNumbers): AclPeer[] {
   if (ends.length === 0) return [ANYBODY];
-  return ends.flatMap((end) => {
+  return ends.flatMap((end): AclPeer[] => {
     if (end.ipBlock === undefined) return [{ ...ANYBODY, group: groupOf(groupName(end, policy)) }];
     const { cidr, except } = end.ipBlock;
     const left = withoutPrefixes(parsePrefix(cidr), except.map(parsePrefix));
-    return left.map((prefix) => ({ ...ANYBODY, prefix: formatPrefix(prefix) }));
+    return left.map((prefix): AclPeer => ({ ...ANYBODY, prefix: formatPrefix(prefix) }));
   });
 }
 

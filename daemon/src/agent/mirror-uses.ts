@@ -1,11 +1,14 @@
 /** Who on this host has packets copied to whom, as the configuration says. */
-import type { InterfaceMirror, MirrorTo } from '../control/mirror-to.js';
+import type { MirrorTo } from '../control/mirror-to.js';
 import { subject } from '../control/schema.js';
 import { MAX_MIRRORS } from '../tables/mirror.js';
 import type { VifMirrorRecord } from '../tables/records.js';
+import { type Analyzers, interfaceMirrors, resolveAnalyzer } from './analyzers.js';
 import { FABRIC } from './compile.js';
+import { destinationsOf, type Firewalls } from './firewall.js';
 import type { Ids } from './ids.js';
 import type { InterfaceObject, NetworkObject } from './plan.js';
+import type { PolicyObject } from './policy.js';
 
 /** A mirror as one user has it. */
 export interface MirrorUse {
@@ -42,17 +45,50 @@ export function instanceOf({ to, network }: Pick<MirrorUse, 'to' | 'network'>): 
   return to.routingInstance ?? network;
 }
 
-/** All mirrors of these networks, those of interfaces in the order of their documents. */
-export function mirrorUses(present: readonly Present[]): MirrorUse[] {
-  return present.flatMap(({ network, interfaces }) =>
-    interfaces.flatMap((vmi) =>
-      enabled(vmi).map((to): MirrorUse => ({ to, network: network.name, user: subject(vmi), vmi })),
-    ),
-  );
+/** What says who else has packets copied, by full name. */
+interface Objects extends Analyzers {
+  readonly NetworkPolicy: { get(name: string): PolicyObject | undefined };
 }
 
-function enabled({ spec }: InterfaceObject): InterfaceMirror[] {
-  return spec.mirrors.filter(({ enable }) => enable);
+/** All mirrors of these networks: of interfaces, in the order of their documents, of the networks' policies, and of firewall policies. */
+export function mirrorUses(present: readonly Present[], objects: Objects, firewalls: Firewalls): MirrorUse[] {
+  return present.flatMap(({ network, interfaces }) => [
+    ...interfaces.flatMap((vmi) =>
+      interfaceMirrors(vmi, objects).map(({ to }): MirrorUse => {
+        return { to, network: network.name, user: subject(vmi), vmi };
+      }),
+    ),
+    ...policyUses(network, objects),
+    ...firewallUses(network, interfaces, objects, firewalls),
+  ]);
+}
+
+function policyUses(network: NetworkObject, objects: Objects): MirrorUse[] {
+  return network.spec.policies.flatMap((name) => {
+    const policy = objects.NetworkPolicy.get(name);
+    return (policy?.spec.rules ?? []).flatMap(({ mirror }, i): MirrorUse[] => {
+      const resolved = mirror === undefined || !policy ? null : resolveAnalyzer(mirror, policy.metadata, objects);
+      if (resolved === null) return [];
+      const user = `${subject({ kind: 'NetworkPolicy', name })} rules[${i}]`;
+      return [{ to: resolved.to, network: network.name, user }];
+    });
+  });
+}
+
+function firewallUses(
+  network: NetworkObject,
+  interfaces: readonly InterfaceObject[],
+  objects: Objects,
+  firewalls: Firewalls,
+): MirrorUse[] {
+  const policies = new Set(interfaces.flatMap((vmi) => (vmi.spec.packetMode ? [] : firewalls.of(vmi))));
+  return [...policies].flatMap((policy) => {
+    const names = new Set(policy.spec.rules.flatMap((rule) => destinationsOf(policy, rule)));
+    return [...names].flatMap((destination): MirrorUse[] => {
+      const resolved = resolveAnalyzer({ destination }, policy.metadata, objects);
+      return resolved === null ? [] : [{ to: resolved.to, network: network.name, user: subject(policy) }];
+    });
+  });
 }
 
 /** Networks that raw mirrors look for MACs in. */
@@ -71,13 +107,14 @@ export function mirrorId(ids: Ids, key: string): number {
 export function vifMirrors(
   network: NetworkObject,
   vmi: InterfaceObject,
+  analyzers: Analyzers,
   idOf: (kind: 'mirror', key: string) => number,
 ): VifMirrorRecord[] {
-  return enabled(vmi)
-    .map(({ trafficDirection, ...to }) => ({
+  return interfaceMirrors(vmi, analyzers)
+    .map(({ to, direction }) => ({
       mirror: idOf('mirror', mirrorKey(to, network.name)),
-      receive: trafficDirection !== 'egress',
-      transmit: trafficDirection !== 'ingress',
+      receive: direction !== 'egress',
+      transmit: direction !== 'ingress',
     }))
     .filter(({ mirror }) => mirror >= 0);
 }

@@ -8,6 +8,7 @@ import { interfaceObject } from '../testing/objects.js';
 import { ID_RANGES } from '../testing/plans.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 import { Ids } from './ids.js';
+import type { MirrorTo } from '../control/mirror-to.js';
 import { Mirrors } from './mirrors.js';
 import { instanceOf, isRaw, mirrorId, mirrorKey, type MirrorUse } from './mirror-uses.js';
 import { OWN } from './rank.js';
@@ -25,7 +26,7 @@ const VRFS = new Map([
 /** What an interface in a network has copied; a user for each network. */
 const use = (network: string, mirror: object): MirrorUse => {
   const vmi = interfaceObject('vnf', 3, '4.4.4.3', { virtualNetwork: network, mirrors: [mirror] });
-  return { to: vmi.spec.mirrors[0], network: `${SCOPE}:${network}`, user: network, vmi };
+  return { to: vmi.spec.mirrors[0] as MirrorTo, network: `${SCOPE}:${network}`, user: network, vmi };
 };
 
 /** The mirrors of a host, with tables, ways and indices of its own. */

@@ -5,6 +5,9 @@ import { effectiveFatFlows } from '../control/fat-flow.js';
 import type { InterfacePlan, NetworkPlan, SubnetPlan } from './compile.js';
 import type { DhcpConfig } from './dhcp.js';
 import { fatFlowExclude, fatFlowRecord } from './fat-flow.js';
+import type { Analyzers } from './analyzers.js';
+import type { Firewalls } from './firewall.js';
+import { filtersOf, listKeys, reserveFilters } from './filters.js';
 import type { Ids } from './ids.js';
 import { vifMirrors } from './mirror-uses.js';
 import { addressPlan, planOf } from './ipam.js';
@@ -51,11 +54,9 @@ export function portSpec(network: NetworkObject, vmi: InterfaceObject, ids: Ids,
   };
 }
 
-/** Keys access lists have their numbers under; null: there is none. */
+/** Keys access lists of networks have their numbers under; null: there is none. */
 export const aclKeysOf = {
   network: ({ uuid, spec }: NetworkObject): string | null => (spec.policies.length > 0 ? `network ${uuid}` : null),
-  egress: (groups: readonly string[]): string | null => (groups.length > 0 ? `egress ${groups.join(' ')}` : null),
-  ingress: (groups: readonly string[]): string | null => (groups.length > 0 ? `ingress ${groups.join(' ')}` : null),
 } as const;
 
 /** Whether an interface may only send from its own addresses, and its security groups apply. */
@@ -83,7 +84,7 @@ export function reserveNetwork(network: NetworkObject, ids: Ids): void {
 }
 
 /** Gives an interface and its network all the numbers they need. Throws when none is left. */
-export function reserveNumbers(network: NetworkObject, vmi: InterfaceObject, ids: Ids): void {
+export function reserveNumbers(network: NetworkObject, vmi: InterfaceObject, ids: Ids, firewalls: Firewalls): void {
   reserveNetwork(network, ids);
   ids.get('vif', vmi.uuid);
   for (const part of INTERFACE_NEXTHOPS) {
@@ -91,8 +92,7 @@ export function reserveNumbers(network: NetworkObject, vmi: InterfaceObject, ids
     ids.get('label', `${vmi.uuid} ${part}`);
   }
   for (const name of groupNamesOf(network, vmi)) ids.get('group', name);
-  const groups = filteringGroupsOf(network, vmi);
-  for (const key of [aclKeysOf.egress(groups), aclKeysOf.ingress(groups)]) if (key !== null) ids.get('acl', key);
+  reserveFilters(filtersOf(network, vmi, firewalls), ids);
 }
 
 /** Who a network exchanges routes with. */
@@ -103,11 +103,15 @@ export interface Exchange {
   readonly exports: readonly string[];
 }
 
-/** What numbers come from: of this host, and of access lists and groups, whose use is followed. */
-export interface Numbering {
+/** What numbers come from: of this host, and of access lists and groups, whose use is followed; and what else applies to interfaces. */
+export interface PlanContext {
   readonly ids: Ids;
   /** Of mirrors -1 where none is left. */
   readonly idOf: (kind: 'acl' | 'group' | 'mirror', key: string) => number;
+  readonly firewalls: Firewalls;
+  /** Groups of interfaces by label that rules on this host name. */
+  readonly labelGroups: ReadonlySet<string>;
+  readonly analyzers: Analyzers;
 }
 
 /** Forwarding state of a network, with the interfaces whose ports are open. */
@@ -115,9 +119,10 @@ export function networkPlan(
   network: NetworkObject,
   open: readonly InterfaceObject[],
   exchange: Exchange,
-  { ids, idOf }: Numbering,
+  context: PlanContext,
   host: HostPlan,
 ): NetworkPlan {
+  const { ids, idOf } = context;
   const nexthop = (part: (typeof NETWORK_NEXTHOPS)[number]): number => ids.get('nexthop', `${network.uuid} ${part}`);
   const aclOf = (key: string | null): number => (key === null ? -1 : idOf('acl', key));
   return {
@@ -139,14 +144,17 @@ export function networkPlan(
     imports: exchange.imports,
     exports: exchange.exports,
     subnets: network.spec.subnets.map(subnetPlan),
-    interfaces: open.map((vmi) => interfacePlan(network, vmi, { ids, idOf })),
+    interfaces: open.map((vmi) => interfacePlan(network, vmi, context)),
   };
 }
 
-function interfacePlan(network: NetworkObject, vmi: InterfaceObject, { ids, idOf }: Numbering): InterfacePlan {
+function interfacePlan(network: NetworkObject, vmi: InterfaceObject, context: PlanContext): InterfacePlan {
+  const { ids, idOf, firewalls, labelGroups, analyzers } = context;
   const aclOf = (key: string | null): number => (key === null ? -1 : idOf('acl', key));
-  const groups = filteringGroupsOf(network, vmi);
+  const filters = filtersOf(network, vmi, firewalls);
   const groupNames = groupNamesOf(network, vmi);
+  const byLabel = firewalls.groupsOf(vmi);
+  const groups = [...groupNames, ...byLabel.filter((name) => labelGroups.has(name))];
   return {
     vif: ids.get('vif', vmi.uuid),
     l3Nexthop: ids.get('nexthop', `${vmi.uuid} l3`),
@@ -160,11 +168,11 @@ function interfacePlan(network: NetworkObject, vmi: InterfaceObject, { ids, idOf
     packetMode: vmi.spec.packetMode,
     portSecurity: hasPortSecurity(network, vmi),
     maxFlows: vmi.spec.maxFlows ?? 0,
-    groups: groupNames.map((name) => idOf('group', name)),
-    groupNames,
-    egressAcl: aclOf(aclKeysOf.egress(groups)),
-    ingressAcl: aclOf(aclKeysOf.ingress(groups)),
-    mirrors: vifMirrors(network, vmi, idOf),
+    groups: groups.map((name) => idOf('group', name)),
+    groupNames: [...groupNames, ...byLabel],
+    egressAcl: aclOf(listKeys('egress', filters).first),
+    ingressAcl: aclOf(listKeys('ingress', filters).first),
+    mirrors: vifMirrors(network, vmi, analyzers, idOf),
     ...fatFlowPlan(network, vmi),
   };
 }

@@ -12,8 +12,9 @@ const BLUE = networkObject('blue', 1, { subnets: [{ prefix: '10.1.0.0/24' }], po
 const GREEN = networkObject('green', 2, { subnets: [{ prefix: '10.2.0.0/24' }], policies: ['web'] });
 const NETWORKS = byName(BLUE, GREEN);
 
+const NO_MIRROR = (): null => null;
 const aclOfBlue = (...rules: object[]): AclRecord =>
-  networkAcl(7, BLUE, byName(policyObject('web', ...rules)), NETWORKS);
+  networkAcl(7, BLUE, byName(policyObject('web', ...rules)), NETWORKS, NO_MIRROR);
 
 test('a rule of both directions becomes two, ends and ports exchanged; then the network itself, then nothing', (t) => {
   const rule = { protocol: 'tcp', source: { virtualNetwork: 'blue' }, destination: { subnet: '9.0.0.0/8', ports: 80 } };
@@ -46,14 +47,14 @@ test('a rule of both directions becomes two, ends and ports exchanged; then the 
 
 test('a rule about a network that does not exist, and a policy that is missing, do nothing', (t) => {
   t.is(aclOfBlue({ destination: { virtualNetwork: 'nowhere' } }).rules.length, 1);
-  t.is(networkAcl(7, BLUE, new Map(), NETWORKS).rules.length, 1);
+  t.is(networkAcl(7, BLUE, new Map(), NETWORKS, NO_MIRROR).rules.length, 1);
 });
 
 test('rules of several policies stand in the order in which the network names them', (t) => {
   const network = networkObject('blue', 1, { policies: ['b', 'a'] });
   const policies = byName(policyObject('a', { direction: '>' }), policyObject('b', { direction: '>' }, {}));
   t.deepEqual(
-    networkAcl(7, network, policies, NETWORKS).rules.map(({ name }) => name),
+    networkAcl(7, network, policies, NETWORKS, NO_MIRROR).rules.map(({ name }) => name),
     ['NetworkPolicy/b rules[0]', 'NetworkPolicy/b rules[1]', 'NetworkPolicy/a rules[0]', 'VirtualNetwork/blue itself'],
   );
 });
@@ -254,7 +255,7 @@ test('compiled policies decide as reading the documents rule by rule does', (t) 
       const policies = byName(policyObject('a', ...a), policyObject('b', ...b));
       const network = networks.get(`${SCOPE}:${own}`);
       if (network === undefined) throw new Error(own);
-      const record = networkAcl(1, network, policies, networks);
+      const record = networkAcl(1, network, policies, networks, NO_MIRROR);
       for (const one of sessions) if (passes(record, one) !== policyPasses([...a, ...b], own, one)) return false;
       return true;
     },

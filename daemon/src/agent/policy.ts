@@ -1,11 +1,13 @@
 import type { PolicyRule } from '../control/network-policy.js';
+import type { RuleMirror } from '../control/mirror-to.js';
+import type { Scope } from '../control/names.js';
 import { subject } from '../control/schema.js';
 import type { SecurityGroupRule } from '../control/security-group.js';
 import type { StoredObject } from '../control/store.js';
 import { type Protocol, rangesOf } from '../control/traffic.js';
 import { FABRIC } from './compile.js';
 import { IP_PROTOCOL } from '../wire/ip-protocol.js';
-import type { AclPeer, AclRecord, AclRuleRecord, PortRange } from '../tables/records.js';
+import type { AclPeer, AclRecord, AclRuleRecord, PortRange, RuleMirrorRecord } from '../tables/records.js';
 
 export type PolicyObject = StoredObject<'NetworkPolicy'>;
 export type GroupObject = StoredObject<'SecurityGroup'>;
@@ -13,6 +15,9 @@ type Network = Pick<StoredObject<'VirtualNetwork'>, 'name' | 'spec' | 'status'>;
 
 /** Objects by full name. */
 type ByName<T> = { get(name: string): T | undefined };
+
+/** Whom packets are copied to for a mirror that an object of this scope names; null: nobody. */
+type MirrorOf = (mirror: RuleMirror, scope: Scope) => RuleMirrorRecord | null;
 
 /** Protocol of rules that name none, and the end of a session that may be anybody. */
 export const ANY_PROTOCOL = -1;
@@ -27,13 +32,18 @@ export function networkAcl(
   network: Network,
   policies: ByName<PolicyObject>,
   networks: ByName<Network>,
+  mirrorOf: MirrorOf,
 ): AclRecord {
   const { name, status, spec } = network;
-  const rules = spec.policies.flatMap((policy) =>
-    (policies.get(policy)?.spec.rules ?? []).flatMap((rule, i) =>
-      policyRules(rule, `${subject({ kind: 'NetworkPolicy', name: policy })} rules[${i}]`, networks),
-    ),
-  );
+  const rules = spec.policies.flatMap((policyName) => {
+    const policy = policies.get(policyName);
+    return (policy?.spec.rules ?? []).flatMap((rule, i) => {
+      const mirror = rule.mirror === undefined || !policy ? null : mirrorOf(rule.mirror, policy.metadata);
+      const mirrors = mirror === null ? [] : [mirror];
+      const own = `${subject({ kind: 'NetworkPolicy', name: policyName })} rules[${i}]`;
+      return policyRules(rule, own, networks).map((one): AclRuleRecord => ({ ...one, mirrors }));
+    });
+  });
   const inside = { ...ANYBODY, network: status.networkId };
   const own = subject({ kind: 'VirtualNetwork', name });
   rules.push(ruleOf(`${own} itself`, ANY_PROTOCOL, { source: inside, destination: inside }));

@@ -2,6 +2,7 @@ import type { HostDirectory } from '../control/host-route.js';
 import type { ConfigChange, StoredObject } from '../control/store.js';
 import { AclCache } from './acl-cache.js';
 import { compileHost, type PresentNetwork } from './compile-host.js';
+import { Firewalls } from './firewall.js';
 import type { Ids } from './ids.js';
 import { instancesOf, mirrorUses } from './mirror-uses.js';
 import type { Mirrors } from './mirrors.js';
@@ -268,13 +269,14 @@ export class Realiser {
   #wanted(): Map<string, Wanted> {
     const { host, ids, plan } = this.#parts;
     const wanted = new Map<string, Wanted>();
+    const firewalls = new Firewalls(this.#objects.FirewallPolicy.values());
     this.#unplanned.clear();
     for (const [name, vmi] of this.#objects.VirtualMachineInterface) {
       const network = this.#objects.VirtualNetwork.get(vmi.spec.virtualNetwork);
       if (vmi.spec.host !== host || !network) continue;
       try {
         const spec = portSpec(network, vmi, ids, plan);
-        reserveNumbers(network, vmi, ids);
+        reserveNumbers(network, vmi, ids, firewalls);
         wanted.set(name, { vmi, network, spec });
         this.#numbered.set(name, vmi.uuid);
       } catch (error) {
@@ -324,7 +326,8 @@ export class Realiser {
   }
   /** Adds the networks that are here only because mirrors look for MACs in them. */
   #addInstances(present: Map<string, PresentNetwork>): void {
-    for (const name of instancesOf(mirrorUses([...present.values()]))) {
+    const firewalls = new Firewalls(this.#objects.FirewallPolicy.values());
+    for (const name of instancesOf(mirrorUses([...present.values()], this.#objects, firewalls))) {
       const network = this.#objects.VirtualNetwork.get(name);
       if (present.has(name) || !network) continue;
       try {

@@ -1,0 +1,33 @@
+import { type FirewallObject, type Firewalls, groupsNamed, type Side } from './firewall.js';
+import type { Ids } from './ids.js';
+import { filteringGroupsOf, type InterfaceObject, type NetworkObject } from './plan.js';
+
+/** What sessions of an interface are filtered by. */
+interface Filters {
+  /** Full names of its security groups; interfaces with the same ones share access lists. */
+  readonly groups: readonly string[];
+  readonly policies: readonly FirewallObject[];
+}
+
+/** What filters an interface: nothing in packet mode, where there are no sessions. */
+export function filtersOf(network: NetworkObject, vmi: InterfaceObject, firewalls: Firewalls): Filters {
+  return { groups: filteringGroupsOf(network, vmi), policies: vmi.spec.packetMode ? [] : firewalls.of(vmi) };
+}
+
+/**
+ * Keys the access lists of one side have their numbers under: the list that is asked first, null: none; and the one of firewall policies, which
+ * is the first itself where there are no groups.
+ */
+export function listKeys(side: Side, { groups, policies }: Filters): { first: string | null; firewall: string | null } {
+  const names = policies.map(({ name }) => name).join(' ');
+  const firewall = policies.length > 0 ? `firewall ${side} ${names}` : null;
+  if (groups.length === 0) return { first: firewall, firewall };
+  return { first: `${side} ${groups.join(' ')}${firewall === null ? '' : ` | ${names}`}`, firewall };
+}
+
+/** Gives the filters of an interface the numbers they need. Throws when none is left. */
+export function reserveFilters(filters: Filters, ids: Ids): void {
+  for (const side of ['egress', 'ingress'] as const)
+    for (const key of Object.values(listKeys(side, filters))) if (key !== null) ids.get('acl', key);
+  for (const name of groupsNamed(filters.policies)) ids.get('group', name);
+}
