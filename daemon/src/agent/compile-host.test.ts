@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import type { StoredObject } from '../control/store.js';
 import { BridgeTable } from '../tables/bridge.js';
 import { ROUTE_FLAG, type TableChange } from '../tables/records.js';
 import { Tables } from '../tables/tables.js';
@@ -19,6 +20,9 @@ interface Objects {
   readonly interfaces: readonly InterfaceObject[];
   readonly policies?: readonly PolicyObject[];
   readonly groups?: readonly GroupObject[];
+  readonly instances?: readonly StoredObject<'ServiceInstance'>[];
+  readonly destinations?: readonly StoredObject<'MirrorDestination'>[];
+  readonly firewalls?: readonly StoredObject<'FirewallPolicy'>[];
   /** Interfaces without a port. */
   readonly closed?: readonly string[];
 }

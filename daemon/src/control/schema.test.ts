@@ -141,7 +141,7 @@ test('every refusal is one line with object, path, value and what to write', (t)
     ],
     [
       { kind: 'Network' },
-      'document 1: kind: "Network" is not a kind; use one of NetworkPolicy, SecurityGroup, VirtualNetwork, VirtualMachineInterface, TunnelEndpoint',
+      'document 1: kind: "Network" is not a kind; use one of NetworkPolicy, SecurityGroup, VirtualNetwork, VirtualMachineInterface, TunnelEndpoint, ServiceTemplate, ServiceInstance, MirrorDestination, FirewallPolicy',
     ],
     [{ kind: 'VirtualNetwork', metadata: 5 }, 'document 1 (VirtualNetwork): apiVersion: is missing'],
     [

@@ -45,7 +45,12 @@ export const endpointObject = (name: string, spec: object): StoredObject<'Tunnel
   stored('TunnelEndpoint', name, spec, {}) as StoredObject<'TunnelEndpoint'>;
 
 export const instanceObject = (name: string, left: string): StoredObject<'ServiceInstance'> =>
-  stored('ServiceInstance', name, { template: 'analyzer', interfaces: { left } }, { address: null }) as StoredObject<'ServiceInstance'>;
+  stored(
+    'ServiceInstance',
+    name,
+    { template: 'analyzer', interfaces: { left } },
+    { address: null },
+  ) as StoredObject<'ServiceInstance'>;
 
 /** A mirror destination for interfaces with the label `analyzer`; `chosen`: full name of the one it has. */
 export const destinationObject = (
