@@ -59,10 +59,9 @@ function resolveDestination(name: string, analyzers: Analyzers): ResolvedMirror 
   const destination = analyzers.MirrorDestination.get(name);
   if (destination === undefined) return null;
   const { spec, status } = destination;
-  const { trafficDirection, externalAnalyzer: _, analyzerIp, ...fields } = spec;
+  const { trafficDirection, externalAnalyzer, ...fields } = spec;
   const to = { analyzerName: destinationAnalyzer(name), ...fields };
-  if (!isInternal(spec))
-    return { to: { ...to, ...(analyzerIp === undefined ? {} : { analyzerIp }) }, direction: trafficDirection };
+  if (externalAnalyzer || !isInternal(spec)) return { to, direction: trafficDirection };
   const guest = analyzers.VirtualMachineInterface.get(status.virtualMachineInterface ?? '');
   return guest === undefined ? null : { to: { ...to, ...guestFields(to, guest) }, direction: trafficDirection };
 }

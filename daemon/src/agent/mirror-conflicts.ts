@@ -1,8 +1,10 @@
-import type { MirrorTo } from '../control/mirror-to.js';
+import type { MirrorTo, RuleMirror } from '../control/mirror-to.js';
 import { RefusedError } from '../control/refused.js';
 import { subject } from '../control/schema.js';
 import type { Draft, DraftObject } from './draft.js';
+import { destinationAnalyzer } from './analyzers.js';
 import { isRaw } from './mirror-uses.js';
+import { instanceName } from './object-references.js';
 
 /** An analyzer as one field of one object defines it. */
 interface Definition {
@@ -37,10 +39,29 @@ export function checkMirrors(draft: Draft): void {
   }
 }
 
-function definitionsOf({ interfaces }: Draft): Definition[] {
-  return [...interfaces.values()].flatMap((of) =>
-    of.spec.mirrors.map((to, i) => ({ to, of, path: `spec.mirrors[${i}]` })),
-  );
+function definitionsOf({ interfaces, policies, destinations, instances }: Draft): Definition[] {
+  const inPlace = (mirror: RuleMirror | undefined, of: DraftObject, path: string): Definition[] => {
+    if (mirror === undefined || 'destination' in mirror) return [];
+    return [{ to: canonical(mirror, of, instances), of, path }];
+  };
+  return [
+    ...[...interfaces.values()].flatMap((of) =>
+      of.spec.mirrors.flatMap((mirror, i) => inPlace(mirror, of, `spec.mirrors[${i}]`)),
+    ),
+    ...[...policies.values()].flatMap((of) =>
+      of.spec.rules.flatMap(({ mirror }, i) => inPlace(mirror, of, `spec.rules[${i}].mirror`)),
+    ),
+    ...[...destinations.values()].map((of): Definition => {
+      return { to: { analyzerName: destinationAnalyzer(of.name), ...of.spec }, of, path: 'spec' };
+    }),
+  ];
+}
+
+/** A mirror under the one name its analyzer has; what a service instance says itself, it does not say. */
+function canonical(mirror: MirrorTo, { metadata }: DraftObject, instances: Draft['instances']): MirrorTo {
+  const name = instanceName(mirror.analyzerName, metadata);
+  if (name === undefined || !instances.has(name)) return mirror;
+  return { ...mirror, analyzerName: name, analyzerIp: undefined, analyzerMac: undefined };
 }
 
 function refuseAnother({ to, of, path }: Definition, other: Definition): void {

@@ -3,6 +3,7 @@ import type { StoredObject } from '../control/store.js';
 import { NH_ID, type RouteRecord } from '../tables/records.js';
 import { Tables } from '../tables/tables.js';
 import { byName, interfaceObject, networkObject, policyObject } from '../testing/objects.js';
+import { Firewalls } from './firewall.js';
 import { MirrorStates } from './mirror-states.js';
 import { mirrorUses } from './mirror-uses.js';
 import type { InterfaceObject, NetworkObject } from './plan.js';
@@ -50,7 +51,9 @@ function statesOf(mirror: object, situation: Situation = {}): MirrorStates {
     const record: RouteRecord = { ...row, stitchedMac: null, stitchedIndex: -1, groups: [] };
     tables.apply({ table: 'route', op: 'set', record });
   }
-  const uses = mirrorUses([{ network: blue, interfaces: [vnf] }]);
+  const none = new Map<string, never>();
+  const config = { NetworkPolicy: none, VirtualMachineInterface: none, ServiceInstance: none, MirrorDestination: none };
+  const uses = mirrorUses([{ network: blue, interfaces: [vnf] }], config, new Firewalls([]));
   const { rewrite = null } = situation;
   return new MirrorStates({
     tables,

@@ -260,7 +260,7 @@ function checkSelector(
   { metadata: { labels }, spec }: { metadata: Metadata; spec: MirrorDestinationSpec },
   context: z.core.$RefinementCtx,
 ): void {
-  if (!isInternal(spec) || labels[SELECTOR_LABEL] !== undefined) return;
+  if (!isInternal(spec) || SELECTOR_LABEL in labels) return;
   const message = `are without ${SELECTOR_LABEL}, whose value is that of the label ${ANALYZER_LABEL} of the analyzer's interface; add it, or name an external analyzer`;
   context.addIssue({ code: 'custom', path: ['metadata', 'labels'], message });
 }
