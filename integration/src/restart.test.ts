@@ -5,11 +5,13 @@
  *                      └───────────────────────────┘
  */
 import test from 'ava';
-import type { InetRouteDump, NexthopDump, VifDump } from '../../daemon/src/control/dumps.js';
+import type { InetRouteDump, MplsDump, NexthopDump, VifDump, VxlanDump } from '../../daemon/src/control/dumps.js';
 import type { FlowDump } from '../../daemon/src/control/flow-dumps.js';
+import { Cluster, reaches } from './lab/cluster.js';
 import type { Daemon } from './lab/daemon.js';
 import { openTcp } from './lab/tcp.js';
 import { inside, network, port, portOf, twoGuests } from './lab/topology.js';
+import { tunnelTo } from './lab/tunnels.js';
 
 /** What has to be the same before and after. */
 async function identities(daemon: Daemon): Promise<unknown> {
@@ -86,4 +88,58 @@ test('objects applied in another order after a restart keep their ids', async (t
   t.is((await c.dhcp()).ip, '5.5.5.3');
   await c.ping('5.5.5.4');
   t.is((await a.attempt('ip link show dev eth0')).code, 1);
+});
+
+/** What others may send to a host, and what it does with that. */
+async function numbers(daemon: Daemon): Promise<unknown> {
+  return {
+    labels: await daemon.dump<MplsDump[]>('mpls', '--dump'),
+    vnis: await daemon.dump<VxlanDump[]>('vxlan', '--dump'),
+  };
+}
+
+test('labels and network identifiers outlive the daemon: another host goes on sending with those it knew', async (t) => {
+  const cluster = await Cluster.create(t);
+  const [h1, h2] = cluster.hosts;
+  const [a, c] = await Promise.all(['a', 'c'].map((name, i) => cluster.guest(1, name, 'blue', [`5.5.5.${3 + i}`])));
+  const b = await cluster.guest(2, 'b', 'blue', ['5.5.5.5']);
+  await cluster.apply(network('blue'), network('red'), a.port, b.port, c.port);
+  await reaches(b.namespace, a.address);
+  const before = await numbers(h1.daemon);
+  const { label } = await tunnelTo(h2.daemon, 'b', a.address);
+
+  await h1.daemon.stop();
+  await h1.daemon.start();
+  await cluster.realised();
+  await reaches(b.namespace, a.address);
+  t.deepEqual(await numbers(h1.daemon), before);
+
+  // The other one hears nothing of what comes now.
+  await cluster.redisReachable(2, false);
+  await h1.daemon.stop('SIGKILL');
+  await h1.daemon.start();
+  await reaches(b.namespace, a.address, 20_000);
+  await reaches(b.namespace, c.address, 20_000);
+  t.deepEqual(await numbers(h1.daemon), before);
+  t.is((await tunnelTo(h2.daemon, 'b', a.address)).label, label);
+
+  // It may still send for what is deleted now.
+  const numberOf = async (name: string): Promise<number> =>
+    (await h1.daemon.object<{ status: { networkId: number } }>('VirtualNetwork', name)).status.networkId;
+  const red = await numberOf('red');
+  await h1.daemon.run('vrouter', 'delete VirtualMachineInterface c');
+  await h1.daemon.run('vrouter', 'delete VirtualNetwork red');
+  await h1.daemon.stop();
+  await h1.daemon.start();
+  const d = await cluster.guest(1, 'd', 'green', ['5.5.5.4']);
+  await h1.daemon.apply(network('green'), d.port);
+  await h1.daemon.run('vrouter', 'wait --timeout 20', { timeoutMs: 25_000 });
+  t.not(await numberOf('green'), red);
+  const { labels: had } = before as { labels: MplsDump[] };
+  const { labels: has } = (await numbers(h1.daemon)) as { labels: MplsDump[] };
+  const known = new Map(had.map(({ label: number, nexthop }) => [number, nexthop]));
+  const added = has.filter(({ label: number }) => !known.has(number));
+  t.true(added.length > 0, 'the guest of another network has labels of its own');
+  t.false(await b.namespace.answers(c.address, 1), 'nobody else gets what was for the guest that is gone');
+  await cluster.redisReachable(2, true);
 });
