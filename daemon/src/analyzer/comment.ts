@@ -95,3 +95,12 @@ export function kindOf(flags: number, hasNetwork: boolean): Origin['kind'] {
   if (flags >= 0) return 'flow';
   return hasNetwork ? 'port' : 'none';
 }
+
+/** What interfaces of captures that keep the outer headers have in their description besides. */
+export const HEADERS_KEPT = ' headers=kept';
+
+/** Reads the description of an interface; null: it is none of ours. */
+export function parseDescription(text: string): { readonly port: number; readonly keepsHeaders: boolean } | null {
+  const parts = /^analyzer=.* port=(\d{1,5}) kind=(?:port|flow|none)( headers=kept)?$/s.exec(text);
+  return parts === null ? null : { port: Number(parts[1]) & 0xffff, keepsHeaders: text.endsWith(HEADERS_KEPT) };
+}

@@ -112,6 +112,12 @@ export class Decoder {
     this.#found(origin, b, at, end, wholeEnd);
   }
 
+  /** Takes a frame of which everything is known. */
+  told(origin: Origin, b: Uint8Array, at: number, end: number, wholeEnd: number): void {
+    if (ethernet.fits(at, end)) this.#found(origin, b, at, end, wholeEnd);
+    else this.malformed('noFrame');
+  }
+
   /** Counts what carries no frame. */
   malformed(reason: Malformed): void {
     this.statistics.malformed[reason]++;

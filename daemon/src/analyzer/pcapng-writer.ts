@@ -1,5 +1,6 @@
 /** Writes pcapng: a section, an interface whenever a new one appears, a packet for each frame, counters at the end. */
 import { BlockBuffer, copyBytes } from './block-buffer.js';
+import { HEADERS_KEPT } from './comment.js';
 import type { CaptureInterface, Frame, Origin } from './frame.js';
 import {
   BLOCK,
@@ -223,7 +224,7 @@ export class PcapngWriter implements Sink {
         [LINKTYPE_ETHERNET, this.#snapLength],
         [
           [code.name, text(one.name)],
-          [code.description, text(one.description)],
+          [code.description, text(one.description + (this.#keepHeaders ? HEADERS_KEPT : ''))],
           [code.timeResolution, Uint8Array.of(NANOSECONDS)],
         ],
       ),

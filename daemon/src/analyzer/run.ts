@@ -4,9 +4,13 @@ import type { Surroundings } from '../cli/tool.js';
 import { UDP_PORT } from '../wire/mirror-metadata.js';
 import type { AnalyzerArgs, Port } from './args.js';
 import { FileSink, isRing, PerNetworkSink, RingSink, type FileOptions } from './file-sinks.js';
+import { FileInput } from './file-input.js';
+import { acceptor } from './filter.js';
 import type { Input } from './input.js';
 import { Session } from './session.js';
+import { SniffInput } from './sniff-input.js';
 import type { Sink } from './sink.js';
+import { suppressIcmpErrors } from './suppress-icmp.js';
 import { problemLines, statisticsText, TextSink } from './text-view.js';
 import { endpointText, UdpInput } from './udp-input.js';
 
@@ -20,13 +24,20 @@ const refusal = (what: string, error: unknown): Exit =>
 
 /** Returns what is left to print at the end. Throws Exit when something cannot be opened, or fails while it runs. */
 export async function runAnalyzer(args: AnalyzerArgs, surroundings: Surroundings): Promise<string> {
-  const session = new Session({ name: args.name, count: args.count });
-  const inputs = openInputs(args, session, surroundings.progress);
+  const session = new Session({ name: args.name, count: args.count, accepts: acceptor(args) });
+  const allow = args.suppressIcmp
+    ? attempt('cannot suppress ICMP errors', () => suppressIcmpErrors(args.ports.map(({ port }) => port)))
+    : undefined;
   try {
-    for (const sink of openSinks(args, session, surroundings)) session.addSink(sink);
-    await work(args, session, inputs, surroundings);
+    const inputs = openInputs(args, session, surroundings.progress);
+    try {
+      for (const sink of openSinks(args, session, surroundings)) session.addSink(sink);
+      await work(args, session, inputs, surroundings);
+    } finally {
+      for (const input of inputs) input.close();
+    }
   } finally {
-    for (const input of inputs) input.close();
+    allow?.();
   }
   return args.show === 'statistics' ? statisticsText(session.statistics) : '';
 }
@@ -34,23 +45,52 @@ export async function runAnalyzer(args: AnalyzerArgs, surroundings: Surroundings
 /** Sockets are bound before anything else: no host answers a mirrored packet with an error. */
 function openInputs(args: AnalyzerArgs, session: Session, progress: (line: string) => void): readonly Input[] {
   const inputs: Input[] = [];
-  const wantsUdp = args.interfaces.length === 0 && args.files.length === 0;
-  const ports: readonly Port[] = args.ports.length > 0 || !wantsUdp ? args.ports : [{ port: UDP_PORT, format: 'tlv' }];
+  try {
+    openUdp(args, session, inputs, progress);
+    const unwrap = { format: args.format, ports: new Map(args.ports.map(({ port, format }) => [port, format])) };
+    const { receiveBuffer } = args;
+    for (const name of args.interfaces) {
+      inputs.push(
+        attempt(`cannot sniff at ${name}`, () => new SniffInput(session, name, { ...unwrap, receiveBuffer }, progress)),
+      );
+      progress(`sniffing at ${name}`);
+    }
+    for (const path of args.files) {
+      inputs.push(attempt(`cannot read ${path}`, () => new FileInput(session, path, unwrap)));
+    }
+    return inputs;
+  } catch (error) {
+    for (const input of inputs) input.close();
+    throw error;
+  }
+}
+
+function attempt<T>(what: string, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    throw refusal(what, error);
+  }
+}
+
+/** With other inputs ports say which datagrams to look at in those, not where to listen. */
+function openUdp(args: AnalyzerArgs, session: Session, inputs: Input[], progress: (line: string) => void): void {
+  if (args.interfaces.length > 0 || args.files.length > 0) return;
+  const { keepHeaders, receiveBuffer } = args;
+  const ports: readonly Port[] = args.ports.length > 0 ? args.ports : [{ port: UDP_PORT, format: 'tlv' }];
   for (const { port, format } of ports) {
     for (const address of args.listen.length > 0 ? args.listen : ALL_ADDRESSES) {
-      const { keepHeaders, receiveBuffer } = args;
+      const where = `UDP ${endpointText(address, port)}`;
       try {
         const input = new UdpInput(session, { address, port, format, keepHeaders, receiveBuffer });
         inputs.push(input);
-        progress(`listening at UDP ${endpointText(address, port)}, buffer ${input.receiveBuffer} bytes`);
+        progress(`listening at ${where}, buffer ${input.receiveBuffer} bytes`);
       } catch (error) {
         if (args.listen.length === 0 && NO_FAMILY.includes((error as NodeJS.ErrnoException).code ?? '')) continue;
-        for (const input of inputs) input.close();
-        throw refusal(`cannot listen at UDP ${endpointText(address, port)}`, error);
+        throw refusal(`cannot listen at ${where}`, error);
       }
     }
   }
-  return inputs;
 }
 
 function openSinks(args: AnalyzerArgs, session: Session, surroundings: Surroundings): readonly Sink[] {
@@ -95,7 +135,7 @@ async function work(
     throw error instanceof Exit ? error : refusal('the analyzer ends', error);
   } finally {
     clearInterval(timer);
-    for (const input of inputs) input.refresh();
+    for (const input of inputs) input.close();
     session.close();
     for (const line of problemLines(session.statistics)) surroundings.progress(line);
   }

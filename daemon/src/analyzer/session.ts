@@ -9,7 +9,7 @@ export interface SessionOptions {
   /** Stands in the description of every interface [analyzer]. */
   readonly name?: string;
   /** Whether sinks get a frame [all]. */
-  readonly accepts?: (frame: Frame) => boolean;
+  readonly accepts?: ((frame: Frame) => boolean) | undefined;
   /** Frames the sinks get at most [no limit]. */
   readonly count?: number;
   /** Seconds since 1970 when it begins [now]. */

@@ -10,6 +10,7 @@ export const MALFORMED = {
   shortHeader: 'shorter than the headers of its format',
   badHeader: 'headers that are none of its format',
   cut: 'cut on the way in',
+  incomplete: 'fragments of which the rest never came',
 } as const;
 export type Malformed = keyof typeof MALFORMED;
 export const MALFORMED_REASONS = Object.keys(MALFORMED) as readonly Malformed[];
