@@ -21,6 +21,9 @@ const FAULT_REASONS: ReadonlyMap<number, Malformed> = new Map([
   [FAULT.noFrame, 'noFrame'],
 ]);
 
+/** What metadata looks like that was cut. */
+const CUT_FAULTS: readonly number[] = [FAULT.noEnd, FAULT.badLength, FAULT.noFrame];
+
 /** Longest IP packet. */
 const PACKET_MAX = 65_535;
 
@@ -59,7 +62,7 @@ export class Decoder {
     switch (format) {
       case 'tlv': {
         const fault = this.tryTlv(b, at, end, wholeEnd);
-        if (fault < 0) this.malformed(fault === FAULT.noEnd && end < wholeEnd ? 'cut' : reasonOf(fault));
+        if (fault < 0) this.malformed(end < wholeEnd && CUT_FAULTS.includes(fault) ? 'cut' : reasonOf(fault));
         return;
       }
       case 'jmirror':
