@@ -13,7 +13,8 @@ import type { Choices } from '../engine/choices.js';
 import { HOSTS, type Known, OURS, OURS6 } from '../frames/tunnel.js';
 import { FIRST_VIF, LAST_VIF, NETWORKS, vrfOf } from './topology.js';
 
-const TUNNEL = 500;
+/** Nexthop of the tunnel to the first host. */
+export const TUNNEL = 500;
 const ROUTING = 520;
 const ROUTING_LABEL = 900;
 const FLAGS = { MPLSoUDP: NH_FLAG.tunnelMplsUdp, MPLSoGRE: NH_FLAG.tunnelGre, VXLAN: NH_FLAG.tunnelVxlan } as const;

@@ -57,7 +57,7 @@ export function chooseAcls(choices: Choices, index: number): AclRecord[] {
     ...(id === aclsOf(index).at(-1)
       ? NOTHING_PASSES
       : {
-          rules: Array.from({ length: choices.below(5) }, (_, i) => chooseRule(choices, `rule ${i}`)),
+          rules: Array.from({ length: choices.below(5) }, (_, i) => chooseRule(choices, i)),
           otherwise: choices.chance(96) ? 'deny' : 'pass',
         }),
   }));
@@ -84,9 +84,9 @@ export function chooseRestrictions(choices: Choices, acls: readonly AclRecord[])
   } satisfies Partial<InterfacePlan>;
 }
 
-function chooseRule(choices: Choices, name: string): AclRuleRecord {
+function chooseRule(choices: Choices, index: number): AclRuleRecord {
   return {
-    name,
+    name: `rule ${index}`,
     action: choices.chance(160) ? 'pass' : 'deny',
     protocol: choices.pick([-1, -1, 6, 17, 1, 58, 132, 47]),
     source: choosePeer(choices),
@@ -94,7 +94,8 @@ function chooseRule(choices: Choices, name: string): AclRuleRecord {
     sourcePorts: choices.pick(PORTS),
     destinationPorts: choices.pick(PORTS),
     log: choices.chance(64),
-    mirrors: [],
+    // In a world without mirrors these are none that are there.
+    mirrors: index % 2 === 0 ? [] : [{ mirror: index, forward: true, reverse: index > 1 }],
   };
 }
 

@@ -1,6 +1,6 @@
 import { type Compiled, compileNetwork } from '#vrouterd/agent/compile.js';
 import type { GuestConfig } from '#vrouterd/agent/punt.js';
-import type { AclRecord } from '#vrouterd/tables/records.js';
+import type { AclRecord, VifMirrorRecord } from '#vrouterd/tables/records.js';
 import type { Choices } from '../engine/choices.js';
 import {
   GATEWAY_IP,
@@ -41,9 +41,16 @@ export interface Network {
   readonly acl: number;
   readonly rpf: boolean;
   readonly isElsewhere: boolean;
+  /** Whom the frames of a guest's port are copied to. */
+  readonly mirrors: ReadonlyMap<number, readonly VifMirrorRecord[]>;
 }
 
-export function chooseNetwork(choices: Choices, index: number): Network {
+/** @param portMirrors chooses whom the frames of a port are copied to; null: nobody has mirrors. */
+export function chooseNetwork(
+  choices: Choices,
+  index: number,
+  portMirrors: ((choices: Choices) => readonly VifMirrorRecord[]) | null,
+): Network {
   const bits = choices.byte();
   const present = choices.byte() ^ 0x03;
   const guests = Array.from({ length: GUESTS }, (_, i) => i).filter((i) => (present & (1 << i)) !== 0);
@@ -62,6 +69,7 @@ export function chooseNetwork(choices: Choices, index: number): Network {
     acl: chooseAcl(choices, acls),
     rpf: (bits & 32) === 0,
     isElsewhere: (bits & 64) !== 0,
+    mirrors: new Map(guests.map((guest) => [guest, portMirrors?.(choices) ?? []])),
   };
 }
 
@@ -120,6 +128,7 @@ export function compiled(index: number, network: Network): Compiled {
         addresses: [...(network.inet ? [guestIp(guest)] : []), ...(network.inet6 ? [guestIp6(guest)] : [])],
         dhcp: enableDhcp,
         ...(network.restrictions.get(guest) ?? UNRESTRICTED_PORT),
+        mirrors: network.mirrors.get(guest) ?? [],
         l3Label: 400 + vif,
         l2Label: 600 + vif,
       };

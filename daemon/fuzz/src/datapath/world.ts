@@ -24,6 +24,7 @@ import { checkFlows, FlowMemory, Listener, meddle } from './flows.js';
 import { BATCH, type Descriptor, type GuardedIo } from './guarded-io.js';
 import { Outcomes } from './outcomes.js';
 import { type Arrived, checkAllowed, checkSent } from './sent.js';
+import { chooseMirrors, choosePortMirrors } from './mirrors.js';
 import { chooseOverlay, KNOWN } from './overlay.js';
 import { chooseNetwork, compiled, guestConfig, LAST_VIF, type Network, NETWORKS, vifOf } from './topology.js';
 
@@ -63,6 +64,7 @@ export class World implements LoopControl {
   readonly #networks: (Network | null)[] = [];
   readonly #outcomes: Outcomes;
   readonly #hasOverlay: boolean;
+  readonly #hasMirrors: boolean;
   /** The worker's: another one has others. */
   #tables: Tables;
   #dp: Datapath;
@@ -98,6 +100,8 @@ export class World implements LoopControl {
     this.#reconciler.reconcile('host', FIXED);
     this.#hasOverlay = choices.chance(128);
     if (this.#hasOverlay) this.#reconciler.reconcile('overlay', chooseOverlay(choices));
+    this.#hasMirrors = choices.chance(96);
+    if (this.#hasMirrors) this.#reconciler.reconcile('mirrors', chooseMirrors(choices));
     for (let n = 0; n < NETWORKS; n++) this.#configure(n, n === 0 || choices.chance(64));
     io.onStep = () => this.#step();
     io.onSent = (descriptor) => this.#sent(descriptor);
@@ -116,6 +120,7 @@ export class World implements LoopControl {
     }
     for (let n = 0; n < NETWORKS; n++) this.#reconciler.reconcile(`n${n}`, null);
     this.#reconciler.reconcile('overlay', null);
+    this.#reconciler.reconcile('mirrors', null);
     this.#check();
     return this.#transcript;
   }
@@ -158,7 +163,7 @@ export class World implements LoopControl {
     this.#outcomes.endOfRound(this.#arrived);
     this.#arrived = [];
     const choices = this.#choices;
-    switch (choices.below(12)) {
+    switch (choices.below(13)) {
       case 0:
         this.#configure(choices.below(NETWORKS), choices.chance(224));
         break;
@@ -183,6 +188,9 @@ export class World implements LoopControl {
         break;
       case 8:
         this.#forced = meddle(this.#dp, choices) || this.#forced;
+        break;
+      case 10:
+        if (this.#hasMirrors) this.#reconciler.reconcile('mirrors', chooseMirrors(choices));
         break;
       case 9:
         this.#restarts = choices.chance(64);
@@ -259,7 +267,7 @@ export class World implements LoopControl {
   }
 
   #configure(index: number, present: boolean): void {
-    const network = present ? chooseNetwork(this.#choices, index) : null;
+    const network = present ? chooseNetwork(this.#choices, index, this.#hasMirrors ? choosePortMirrors : null) : null;
     this.#networks[index] = network;
     this.#reconciler.reconcile(`n${index}`, network && compiled(index, network));
   }
