@@ -124,8 +124,16 @@ async function work(
   inputs: readonly Input[],
   surroundings: Surroundings,
 ): Promise<void> {
+  const told = new Set<string>();
+  const tell = (): void => {
+    for (const line of problemLines(session.statistics)) {
+      if (!told.has(line)) surroundings.progress(line);
+      told.add(line);
+    }
+  };
   const timer = setInterval(() => {
     everySecond(args, session, inputs, surroundings);
+    tell();
   }, REFRESH_MS);
   const ended = Promise.all(inputs.map((input) => input.start()));
   try {
@@ -137,7 +145,7 @@ async function work(
     clearInterval(timer);
     for (const input of inputs) input.close();
     session.close();
-    for (const line of problemLines(session.statistics)) surroundings.progress(line);
+    tell();
   }
 }
 

@@ -16,9 +16,9 @@ export function suppressIcmpErrors(ports: readonly number[]): () => void {
     `icmp type destination-unreachable @th,${8 * (8 + 9)},8 17${to(8 * (8 + 20 + 2))} drop`,
     `icmpv6 type destination-unreachable @th,${8 * (8 + 6)},8 17${to(8 * (8 + 40 + 2))} drop`,
   ];
-  nft(`table ${table} { chain output { type filter hook output priority filter; ${rules.join('; ')}; } }`);
+  nft(`table ${table} {\n chain output {\n type filter hook output priority filter;\n ${rules.join('\n')}\n }\n}\n`);
   return () => {
-    nft(`delete table ${table}`);
+    nft(`delete table ${table}\n`);
   };
 }
 
