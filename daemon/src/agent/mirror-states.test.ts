@@ -31,6 +31,8 @@ interface Situation {
   readonly rewrite?: string | null;
   readonly others?: readonly InterfaceObject[];
   readonly index?: number;
+  /** Host behind which the MAC of the analyzer is, through VXLAN. */
+  readonly vxlanHost?: string;
 }
 
 /** The mirror of an interface of network blue, as its operator is told. */
@@ -65,6 +67,7 @@ function statesOf(mirror: object, situation: Situation = {}): MirrorStates {
     mirrors: {
       all: [{ key: 'x', id: situation.index ?? 0, uses }],
       vrfOf: (name) => (name === blue.name ? 1 : 2),
+      vxlanHostOf: () => situation.vxlanHost ?? null,
       targetOf: (_, mac) => (situation.macs?.includes(mac) === true ? { nexthop: 30, label: -1 } : undefined),
     },
   });
@@ -129,6 +132,7 @@ test('what cannot work in a network of that mode is said', (t) => {
 test('a raw mirror says where its MAC is not known', (t) => {
   t.regex(reasonOf(RAW), /^MAC 02:00:00:00:00:03 not known in VirtualNetwork\/dpi-net/);
   t.is(reasonOf(RAW, { macs: ['02:00:00:00:00:03'] }), '');
+  t.regex(reasonOf(RAW, { vxlanHost: 'h2' }), /^host h2 is reached by VXLAN/);
   t.regex(reasonOf({ ...RAW, routingInstance: 'nowhere' }), /^routing instance nowhere is not known/);
   t.regex(reasonOf({ ...RAW, routingInstance: 'ip-fabric' }), /^the underlay has no MACs/);
 });

@@ -34,7 +34,7 @@ export interface MirrorReport extends MirrorState {
 export type InterfaceMirrorState = Pick<MirrorReport, 'analyzerName' | 'index' | 'state' | 'reason'>;
 
 interface Parts {
-  readonly mirrors: Pick<Mirrors, 'all' | 'vrfOf' | 'targetOf'>;
+  readonly mirrors: Pick<Mirrors, 'all' | 'vrfOf' | 'targetOf' | 'vxlanHostOf'>;
   readonly tables: Pick<Tables, 'vrfs'>;
   readonly store: Pick<StateStore, 'list' | 'get'>;
   readonly underlay: Pick<Underlay, 'wayTo'>;
@@ -123,6 +123,9 @@ export class MirrorStates {
     if (network.spec.forwardingMode === 'l3')
       return `${subject(network)} knows no MACs; use forwardingMode l2_l3 or l2`;
     if (mirrors.targetOf(name, analyzerMac) !== undefined) return undefined;
+    const host = mirrors.vxlanHostOf(name, analyzerMac);
+    if (host !== null)
+      return `host ${host} is reached by VXLAN, which cannot say whom a copy without header is for; use juniperHeader: true, or MPLS first`;
     return `MAC ${analyzerMac} not known in ${subject(network)}: no interface of it that is up has it`;
   }
 

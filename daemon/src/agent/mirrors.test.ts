@@ -7,10 +7,12 @@ import { Tables } from '../tables/tables.js';
 import { interfaceObject } from '../testing/objects.js';
 import { ID_RANGES } from '../testing/plans.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
+import type { Encapsulation } from '../wire/encapsulation.js';
 import { Ids } from './ids.js';
 import type { MirrorTo } from '../control/mirror-to.js';
 import { Mirrors } from './mirrors.js';
 import { instanceOf, isRaw, mirrorId, mirrorKey, type MirrorUse } from './mirror-uses.js';
+import { vxlanNexthop } from './mirror-rows.js';
 import { OWN } from './rank.js';
 import { type Offer, Reconciler } from './reconcile.js';
 import type { Way } from './way.js';
@@ -76,6 +78,23 @@ function setUp(t: ExecutionContext) {
       offers.set(offer.key, offer);
       running.reconciler.offer([offer]);
     },
+    /** A tunnel to a host, by the number of its nexthop. */
+    tunnel: (id: number, encapsulation: Encapsulation, name: string) => {
+      const peer = { id, address: '192.0.2.9', name };
+      const tunnel = {
+        encapsulation,
+        source: HOST.address,
+        destination: '192.0.2.9',
+        peer: id,
+        mtu: 1500,
+        innerMac: null,
+      };
+      const record = { ...vxlanNexthop(id, '192.0.2.9', WAY), tunnel };
+      running.reconciler.offer([
+        { key: `peer ${id}`, row: { table: 'peer', op: 'set', record: peer }, rank: OWN },
+        { key: `nexthop ${id}`, row: { table: 'nexthop', op: 'set', record }, rank: OWN },
+      ]);
+    },
     way: (address: string, way: Way | null) => {
       if (way) ways.set(address, way);
       else ways.delete(address);
@@ -134,6 +153,20 @@ test('a raw mirror leads where its MAC is, in the network it names or that of th
     [host.mirror(1), host.mirror(2)].map((mirror) => mirror?.nexthop),
     [30, NH_ID.discard],
   );
+});
+
+test('frames as they are do not go to a host in a VXLAN, where only their own MAC would count', (t) => {
+  const host = setUp(t);
+  host.present(use('blue', RAW));
+  host.tunnel(40, 'VXLAN', 'h2');
+  host.mac(1, MAC, 40, 5);
+  t.is(host.mirror(0)?.nexthop, NH_ID.discard);
+  host.tunnel(41, 'MPLSoUDP', 'h2');
+  host.mac(1, MAC, 41, 20);
+  t.like(host.mirror(0), { nexthop: 41, vni: 20 });
+  host.tunnel(42, 'VXLAN', 'TunnelEndpoint/linux');
+  host.mac(1, MAC, 42, 5);
+  t.like(host.mirror(0), { nexthop: 42, vni: 5 }, 'a bridge that is no host of ours floods what it does not know');
 });
 
 test('a static mirror is a VXLAN to its end, through the way the kernel knows', (t) => {

@@ -1,3 +1,4 @@
+import { subject } from '../control/schema.js';
 import { parseMac } from '../wire/addr.js';
 import { NH_ID, type NexthopRecord, type TableChange } from '../tables/records.js';
 import type { Tables } from '../tables/tables.js';
@@ -20,7 +21,7 @@ export interface MirrorParts {
   readonly ids: Pick<Ids, 'get' | 'find' | 'keys' | 'release'>;
   readonly reconciler: Pick<Reconciler, 'reconcile' | 'onChange'>;
   /** The tables as they are now. */
-  readonly tables: Pick<Tables, 'bridge'>;
+  readonly tables: Pick<Tables, 'bridge' | 'nexthops' | 'peers'>;
   readonly underlay: Pick<Underlay, 'wayTo' | 'follow'>;
   readonly host: MirrorHost;
 }
@@ -36,6 +37,8 @@ export interface Mirror {
 /** Beginning of the keys mirrors have nexthop numbers under, and whose rows they are in the tables. */
 const KEY = 'mirror ';
 const OWNER = 'mirrors';
+/** Beginning of the names of peers that are no hosts of the cluster. */
+const ENDPOINT = subject({ kind: 'TunnelEndpoint', name: '' });
 
 /**
  * Makes rows of the tables of all mirrors of this host, and makes them anew whenever what leads to an analyzer changes:
@@ -97,8 +100,31 @@ export class Mirrors {
     return this.#vrfOf(network);
   }
 
-  /** What leads to a MAC in a network; undefined: nothing. */
+  /** What leads frames as they are to a MAC in a network; undefined: nothing does. */
   targetOf(network: string, mac: string): MirrorTarget | undefined {
+    const row = this.#rowOf(network, mac);
+    return row && this.#vxlanHost(row) === null ? row : undefined;
+  }
+
+  /**
+   * The host behind which a MAC is, if it is one that VXLAN leads to; null: it is not. Such a host looks at nothing but the MAC frames
+   * are for, which is that of whom they were sent to: it would deliver copies there once more. With MPLS the label says whose they are,
+   * and what is no host of the cluster has asked for them.
+   */
+  vxlanHostOf(network: string, mac: string): string | null {
+    const row = this.#rowOf(network, mac);
+    return row ? this.#vxlanHost(row) : null;
+  }
+
+  #vxlanHost({ nexthop }: MirrorTarget): string | null {
+    const { nexthops, peers } = this.#parts.tables;
+    const { tunnel } = nexthops.get(nexthop)?.record ?? {};
+    if (tunnel?.encapsulation !== 'VXLAN') return null;
+    const name = peers.get(tunnel.peer)?.name ?? '';
+    return name.startsWith(ENDPOINT) ? null : name;
+  }
+
+  #rowOf(network: string, mac: string): MirrorTarget | undefined {
     const { bridge } = this.#parts.tables;
     const vrf = this.#vrfOf(network);
     if (vrf === undefined) return undefined;

@@ -55,7 +55,9 @@ function toGuest(dp: Datapath, nexthop: Nexthop, at: number, end: number): void 
 /** A frame for one guest. */
 function toGuestAsIs(dp: Datapath, nexthop: Nexthop, at: number, end: number): void {
   if (!openFrame(dp, at, end)) return;
-  clampMss(dp, OVERLAY_BRIDGED);
+  // A copy for an analyzer is of sessions of others, of another network perhaps: it is none of the guest's, and nobody's answer.
+  if (dp.p.copies > 0) dp.p.looked = true;
+  else clampMss(dp, OVERLAY_BRIDGED);
   toNexthop(dp, nexthop);
 }
 

@@ -209,6 +209,26 @@ function pair(): [TestNetwork, TestNetwork] {
   ];
 }
 
+test('a copy without header reaches an analyzer of another network on another host, past its sessions and as it was', (t) => {
+  const [ours, theirs] = ['192.168.200.11', '192.168.200.22'];
+  const [first, second] = [
+    new TestNetwork({ hosts: [host('MPLSoUDP', { source: ours, destination: theirs })] }),
+    new TestNetwork({ hosts: [host('MPLSoUDP', { source: theirs, destination: ours })] }),
+  ];
+  setMirror(first.tables, 0, { nexthop: TUNNEL, vni: bridgedLabelOf(4) });
+  mirrorPort(first.tables, 3, [BOTH(0)]);
+  const stranger = eth({ src: macOf(3), dst: GATEWAY_MAC })
+    .ipv4({ src: '4.4.4.3', dst: '4.4.4.4' })
+    .tcp(1000, 80, { flags: 2, options: [2, 4, 0x23, 0x00] })
+    .bytes();
+  const [copy] = first.receive(3, stranger).filter(({ port }) => port === 0);
+  t.deepEqual(
+    second.receive(0, copy.frame, { vnet: copy.vnet }).map(({ port, frame }) => [port, frame]),
+    [[4, stranger]],
+  );
+  t.is(second.imbalance(), 0);
+});
+
 test('mirrors with header that lead to each other from host to host come to an end', (t) => {
   const [first, second] = pair();
   setMirror(first.tables, 0, { analyzer: '8.8.8.8' });
