@@ -13,6 +13,10 @@ import {
 } from '../tables/flow.js';
 import { addFlow, pairFlows } from '../testing/flows.js';
 import { flowDump, flowTableDump } from './flow-dump.js';
+import { aclOf, aclRule } from '../testing/acl-rules.js';
+import { pair } from '../testing/flow-entries.js';
+import { ipOf, macOf, TestNetwork } from '../testing/network.js';
+import { eth } from '../testing/packet-builder.js';
 
 const SIZE = { entries: 1024, overflow: 1024 };
 const SSH = { source: '10.10.0.1', destination: '8.8.8.8', protocol: 6, sourcePort: 64165, destinationPort: 22 };
@@ -135,6 +139,24 @@ test('mirrors are listed, at most two', (t) => {
   t.deepEqual(flowDump(table, index, 0).mirrors, [5]);
   table.words[table.at(index) + FLOW.mirrors] = (6 << 16) | 5;
   t.deepEqual(flowDump(table, index, 0).mirrors, [5, 6]);
+});
+
+test('a session that rules mirror shows their mirrors, each direction its own', (t) => {
+  const mirrors = [
+    { mirror: 5, forward: true, reverse: true },
+    { mirror: 6, forward: true, reverse: false },
+  ];
+  const net = new TestNetwork({ acl: 1, acls: [aclOf(1, aclRule({ mirrors }))] });
+  net.receive(
+    3,
+    eth({ src: macOf(3), dst: macOf(4) })
+      .ipv4({ src: ipOf(3), dst: ipOf(4) })
+      .udp(1, 2)
+      .bytes(),
+  );
+  const [forward, reverse] = pair(net).map(({ index }) => flowDump(net.flows, index, 0));
+  t.deepEqual([forward.mirrors, reverse.mirrors], [[5, 6], [5]]);
+  t.deepEqual([forward.flags, reverse.flags], [[], []]);
 });
 
 test('the table counts what happened in it', (t) => {

@@ -1,6 +1,7 @@
 /** `flow --get`: everything there is to know of one flow. */
 import type { DropstatsDump, InetRouteDump, NexthopDump, VifDump } from '../control/dumps.js';
 import type { FlowDump } from '../control/flow-dumps.js';
+import type { MirrorDump } from '../control/mirror-dumps.js';
 import { protocolTitle } from '../control/flow-match.js';
 import type { Daemon } from './client.js';
 import { shortMac } from './columns.js';
@@ -23,6 +24,12 @@ interface Whereabouts {
   readonly hop: Hop;
 }
 
+/** A mirror, and the nexthop copies for it take; null: it is gone. */
+interface MirrorWay {
+  readonly mirror: MirrorDump | null;
+  readonly hop: Hop;
+}
+
 /** What `formatDetails` shows beside the flow. */
 export interface FlowDetails {
   readonly flow: FlowDump;
@@ -32,6 +39,8 @@ export interface FlowDetails {
   readonly expected: Hop | null;
   readonly source: Whereabouts;
   readonly destination: Whereabouts;
+  /** Its mirrors in order. */
+  readonly mirrors: readonly MirrorWay[];
   readonly drops: DropstatsDump;
 }
 
@@ -45,6 +54,7 @@ export async function flowDetails(daemon: Daemon, index: number): Promise<FlowDe
     expected: flow.rpfNexthop === null ? null : await hopOf(daemon, flow.rpfNexthop),
     source: await whereabouts(daemon, flow, flow.source, flow.vrf),
     destination: await whereabouts(daemon, flow, flow.destination, destinationVrf),
+    mirrors: await Promise.all(flow.mirrors.map((mirror) => mirrorWay(daemon, mirror))),
     drops: await daemon.dropstats(),
   };
 }
@@ -53,6 +63,11 @@ async function whereabouts(daemon: Daemon, flow: FlowDump, address: string, vrf:
   const { family } = flow;
   const route = await orNull(daemon.inetRoute(vrf, family, address, family === 'inet' ? 32 : 128));
   return { vrf, route, hop: route === null ? { nexthop: null, vif: null } : await hopOf(daemon, route.nexthop) };
+}
+
+async function mirrorWay(daemon: Daemon, index: number): Promise<MirrorWay> {
+  const mirror = await orNull(daemon.mirror(index));
+  return { mirror, hop: mirror === null ? { nexthop: null, vif: null } : await hopOf(daemon, mirror.nexthop) };
 }
 
 async function hopOf(daemon: Daemon, id: number): Promise<Hop> {
@@ -72,10 +87,10 @@ async function orNull<T>(answer: Promise<T>): Promise<T | null> {
 }
 
 /** One field a line, values from column 30 on. */
-export function formatDetails({ flow, reverse, expected, source, destination, drops }: FlowDetails): string {
+export function formatDetails(details: FlowDetails): string {
+  const { flow, reverse, expected, source, destination, mirrors, drops } = details;
   const field = (name: string, ...values: readonly string[]): string =>
     `${name.padEnd(WIDTH)}${values.join(`\n${INDENT}`)}\n`;
-  const [primary, secondary] = flow.mirrors;
   return [
     field('Flow Index', String(flow.index)),
     field('Flow Generation ID', String(flow.generation)),
@@ -90,11 +105,11 @@ export function formatDetails({ flow, reverse, expected, source, destination, dr
     field('Expected Source', ...(expected === null ? ['not checked'] : hopLines(expected, 'Ingress Interface'))),
     field('Source Information', ...whereaboutsLines(source)),
     field('Destination Information', ...whereaboutsLines(destination)),
-    field('Flow Flags', words(flow.flags, FLAG_NAMES)),
+    field('Flow Flags', words([...flow.flags, ...(mirrors.length > 0 ? [MIRRORED] : [])], FLAG_NAMES)),
     ...(flow.protocol === 6 ? [field('TCP FLAGS', words(flow.tcp, TCP_NAMES))] : []),
     field('UDP Source Port', String(flow.udpSourcePort)),
-    ...(flow.mirrors.length > 0 ? [field('Primary Mirror', String(primary))] : []),
-    ...(flow.mirrors.length > 1 ? [field('Secondary Mirror', String(secondary))] : []),
+    ...(mirrors.length > 0 ? [field('Mirror Index', flow.mirrors.join(', '))] : []),
+    ...mirrors.map((way, i) => field(i === 0 ? 'Primary Mirror' : 'Secondary Mirror', ...mirrorLines(way))),
     field('Flow Statistics', `${flow.packets}/${flow.bytes}`),
     field(
       'System Wide Packet Drops',
@@ -104,12 +119,15 @@ export function formatDetails({ flow, reverse, expected, source, destination, dr
   ].join('');
 }
 
+/** Of an entry with mirrors, which `flow -l` shows in another place. */
+const MIRRORED = 'Mirror';
 const FLAG_NAMES: Readonly<Record<string, string>> = {
   E: 'EVICTED',
   Ec: 'EVICT CANDIDATE',
   N: 'NEW',
   M: 'MODIFIED',
   Dm: 'DELETE MARKED',
+  [MIRRORED]: 'MIRROR',
 };
 const TCP_NAMES: Readonly<Record<string, string>> = {
   S: 'SYN',
@@ -158,6 +176,12 @@ function hopLines({ nexthop, vif }: Hop, title: string): string[] {
     lines.push(`Interface Statistics(Out, In, Errors): ${vif.tx.packets}, ${vif.rx.packets}, ${vif.rx.errors}`);
   }
   return lines;
+}
+
+function mirrorLines({ mirror, hop }: MirrorWay): string[] {
+  if (mirror === null) return ['none'];
+  const { name, state } = mirror;
+  return [`Analyzer: ${name}${state === 'resolved' ? '' : ` (${state})`}`, ...hopLines(hop, 'Interface')];
 }
 
 function whereaboutsLines({ vrf, route, hop }: Whereabouts): string[] {

@@ -2,7 +2,7 @@ import test from 'ava';
 
 import type { FlowDump } from '../control/flow-dumps.js';
 import { parseFlowMatch } from '../control/flow-match.js';
-import { encapNexthop, flowTable, guestVif, inetRoute, tcpFlow } from '../testing/dumps.js';
+import { encapNexthop, flowTable, guestVif, inetRoute, mirrorDump, tcpFlow } from '../testing/dumps.js';
 import { surroundings } from '../testing/surroundings.js';
 import type { Daemon, FlowListing } from './client.js';
 import { Exit, STATUS } from './exit.js';
@@ -262,6 +262,7 @@ function known(changes: Partial<FlowDump> = {}): Partial<Daemon> {
     },
     nexthop: (id) => (id === 1 ? gone() : Promise.resolve(encapNexthop({ id }))),
     vif: (id) => Promise.resolve(guestVif({ id })),
+    mirror: (id) => (id === 3 ? Promise.resolve(mirrorDump({ name: 'dpi' })) : gone()),
     inetRoute: (_vrf, _family, prefix, length) =>
       prefix === '8.8.8.8' ? gone() : Promise.resolve(inetRoute({ prefix, length, nexthop: 81, stitchedMac: '02:0a:00:00:00:01' })), // prettier-ignore
     dropstats: () => Promise.resolve({ 'Invalid Source': 3, 'Flow Action Drop': 4 }),
@@ -315,8 +316,18 @@ test('--get tells why packets are dropped, and what they are translated to', asy
   t.regex(await details({ action: 'drop', dropReason: 'SG' }), /\nFlow Action {19}DROP: SG\n/);
   t.regex(
     await details({ action: 'nat', nat: ['S', 'Ps'], mirrors: [3, 4], rpfNexthop: null }),
-    /\nFlow Action {19}NAT: SourceNAT, SourcePortNAT\n {30}NAT\(Source, Destination\): \[8\.8\.8\.8\]:22, \[10\.10\.0\.1\]:64165\nExpected Source {15}not checked\n[^]*\nPrimary Mirror {16}3\nSecondary Mirror {14}4\n/,
+    /\nFlow Action {19}NAT: SourceNAT, SourcePortNAT\n {30}NAT\(Source, Destination\): \[8\.8\.8\.8\]:22, \[10\.10\.0\.1\]:64165\nExpected Source {15}not checked\n/,
   );
+});
+
+test('--get names the analyzers packets are copied for', async (t) => {
+  const shown = await details({ flags: ['Ec'], mirrors: [3, 4] });
+  t.regex(shown, /\nFlow Flags {20}EVICT CANDIDATE, MIRROR\n/);
+  t.regex(
+    shown,
+    /\nMirror Index {18}3, 4\nPrimary Mirror {16}Analyzer: dpi\n {30}NextHop\(Index, VRF, Type\): 129, 7, ENCAP\n[^]*\nSecondary Mirror {14}none\nFlow Statistics/,
+  );
+  t.regex(await details({ mirrors: [3] }), /\nFlow Flags {20}MIRROR\n[^]*\nMirror Index {18}3\n/);
 });
 
 test('--get of an evicted entry wants --show-evicted', async (t) => {

@@ -11,7 +11,10 @@ export interface TraceChange {
 
 /** One step of a packet's way through the datapath. */
 export interface TraceStep {
-  /** `input`, `parse`, `flow`, `policy`, `bridge`, `route`, `neighbour`, `nexthop`, `segments`, `output`, `agent`, `answer`, `drop`. */
+  /**
+   * `input`, `parse`, `policy`, `decide`, `flow`, `mirror`, `bridge`, `route`, `neighbour`, `nexthop`, `segments`, `tunnel`, `arrival`,
+   * `output`, `agent`, `answer`, `wait`, `drop`.
+   */
   readonly stage: string;
   /** What was looked at: an interface, a table and a key. */
   readonly subject: string;

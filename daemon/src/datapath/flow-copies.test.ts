@@ -150,6 +150,19 @@ test('a super-frame of a session is copied as its segments', (t) => {
   t.is(net.imbalance(), 0);
 });
 
+test('sessions that share an entry are copied each as it is, from one source port', (t) => {
+  const fatFlow = { protocol: 17, port: 0, ignore: 'none', source: null, destination: null } as const;
+  const net = network({ ...mirroring(both(0)), port: (vif) => (vif === 3 ? { fatFlows: [fatFlow] } : {}) });
+  const frames = [udp(3, 4, 1000, 53), udp(3, 4, 2000, 80)];
+  const copies = frames.flatMap((frame) => copiesAt(5, net.receive(3, frame)));
+  t.deepEqual(pair(net)[0].ports, [0, 0]);
+  t.deepEqual(
+    copies.map((copy) => copy.frame),
+    frames,
+  );
+  t.is(copies[0].sourcePort, copies[1].sourcePort);
+});
+
 const HOSTS = [
   {
     peer: 2,
