@@ -4,7 +4,16 @@ import type { StoredObject } from '../control/store.js';
 import { BridgeTable } from '../tables/bridge.js';
 import { ROUTE_FLAG, type TableChange } from '../tables/records.js';
 import { Tables } from '../tables/tables.js';
-import { byName, groupObject, interfaceObject, networkObject, policyObject } from '../testing/objects.js';
+import {
+  byName,
+  destinationObject,
+  firewallObject,
+  groupObject,
+  instanceObject,
+  interfaceObject,
+  networkObject,
+  policyObject,
+} from '../testing/objects.js';
 import { ID_RANGES } from '../testing/plans.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 import { AclCache } from './acl-cache.js';
@@ -279,4 +288,55 @@ test('a network whose policy names ip-fabric has routes to the underlay, whose V
     [...(tables.vrfs[FABRIC.vrf]?.inet.records() ?? [])].map(({ prefix }) => prefix),
     ['192.0.2.0'],
   );
+});
+
+test('copies for a service instance have routes both ways and a way in, and nothing else passes because of them', (t) => {
+  const { apply, leaked, tables } = setUp(t);
+  const mirrored = policyObject('p', { mirror: { analyzerName: 'dpi' } });
+  const all = { interfaces: [A, B], policies: [mirrored], instances: [instanceObject('dpi', 'b')] };
+  apply({ networks: [blue(), green({ policies: [] })], ...all });
+  t.deepEqual([leaked('blue'), leaked('green')], [['10.2.0.3/32 > 2'], ['10.1.0.3/32 > 1']]);
+  const list = tables.acls[tables.vrfs[2]?.record.acl ?? -1]?.record;
+  t.deepEqual(
+    list?.rules.map(({ action, protocol }) => [action, protocol]),
+    [
+      ['pass', 17],
+      ['deny', -1],
+      ['deny', -1],
+    ],
+  );
+  t.is(list?.otherwise, 'pass');
+  t.deepEqual(tables.acls[tables.vrfs[1]?.record.acl ?? -1]?.record.rules[0].mirrors, [
+    { mirror: 0, forward: true, reverse: true },
+  ]);
+  apply({ networks: [blue(), green({ policies: [] })], ...all, instances: [] });
+  t.deepEqual([leaked('blue'), leaked('green')], [[], []]);
+  t.is(tables.vrfs[2]?.record.acl, -1);
+});
+
+test('a firewall policy stands behind the security groups of an interface, and its groups go with addresses', (t) => {
+  const { apply, tables } = setUp(t);
+  const web = interfaceObject('a', 1, '10.1.0.3', { virtualNetwork: 'blue', securityGroups: ['g'] }, { app: 'web' });
+  const firewall = firewallObject('f', {
+    selectors: [{ matchLabels: { app: 'web' } }],
+    rules: [{ destination: [{ selector: { matchLabels: { app: 'db' } } }], secondaryActions: { mirrorTo: 'ids' } }],
+  });
+  const db = interfaceObject('b', 2, '10.2.0.3', { virtualNetwork: 'green' }, { app: 'db' });
+  const destinations = [destinationObject('ids', { trafficDirection: 'ingress' }, db.name)];
+  const networks = [blue({ policies: [] }), green({ policies: [] })];
+  const all = { networks, interfaces: [web, db], groups: [groupObject('g')], destinations };
+  apply({ ...all, firewalls: [firewall] });
+  const [first, second] = [3, 4].map((id) => tables.vifs.get(id)?.record);
+  t.deepEqual([second?.egressAcl, second?.ingressAcl], [-1, -1], 'the other one is not selected');
+  const groups = tables.acls[first?.egressAcl ?? -1]?.record;
+  t.is(groups?.name, 'default-domain:default-project:g egress');
+  const list = tables.acls[groups?.next ?? -1]?.record;
+  t.deepEqual(list?.rules[0].mirrors, [{ mirror: 0, forward: true, reverse: false }]);
+  const [route] = [...(tables.vrfs[2]?.inet.records() ?? [])].filter(({ prefix }) => prefix === '10.2.0.3');
+  t.deepEqual(route.groups, [list?.rules[0].destination.group ?? -1]);
+  const ingress = tables.acls[tables.acls[first?.ingressAcl ?? -1]?.next ?? -1]?.record;
+  t.deepEqual(ingress?.rules[0].mirrors, [{ mirror: 0, forward: false, reverse: true }]);
+  apply({ ...all, firewalls: [] });
+  t.is(tables.acls[tables.vifs.get(3)?.egressAcl ?? -1]?.next, -1);
+  t.is(tables.acls.filter((acl) => acl !== undefined).length, 2);
 });

@@ -8,6 +8,7 @@ import { hostAcls } from './host-acls.js';
 import { mirrorId, mirrorKey, type MirrorUse, mirrorUses } from './mirror-uses.js';
 import { filteringGroupsOf, type HostPlan, type InterfaceObject, type NetworkObject, networkPlan } from './plan.js';
 import type { AclCache } from './acl-cache.js';
+import { AnalyzerLeaks } from './analyzer-leaks.js';
 import { connections, names } from './connections.js';
 import { exportTargets, importTargets } from './exchange.js';
 import type { GroupObject, PolicyObject } from './policy.js';
@@ -69,9 +70,10 @@ export function compileHost(
     return kind === 'mirror' ? mirrorId(ids, key) : ids.get(kind, key);
   };
   const firewalls = new Firewalls(configuration.FirewallPolicy.values());
+  const leaks = new AnalyzerLeaks(configuration);
   const mirrors = mirrorUses(present, configuration, firewalls);
   for (const { to, network } of mirrors) idOf('mirror', mirrorKey(to, network));
-  const acls = hostAcls(present, configuration, { firewalls, cache, idOf });
+  const acls = hostAcls(present, configuration, { firewalls, leaks, cache, idOf });
   cache.forgetUnused();
   const connected = connections(
     present.map(({ network }) => network),
@@ -79,11 +81,11 @@ export function compileHost(
     configuration.NetworkPolicy,
   );
   const labelGroups = namedGroups(present, firewalls);
-  const context = { ids, idOf, firewalls, labelGroups, analyzers: configuration };
+  const context = { ids, idOf, firewalls, leaks, labelGroups, analyzers: configuration };
   const plans = present.map(({ network, interfaces }) => {
     const exchange = {
       isElsewhere: isElsewhere(network.name),
-      imports: importTargets(network, connected.get(network.name) ?? []),
+      imports: importTargets(network, [...(connected.get(network.name) ?? []), ...leaks.partnersOf(network)]),
       exports: exportTargets(network),
     };
     return networkPlan(network, interfaces.filter(isOpen), exchange, context, host);

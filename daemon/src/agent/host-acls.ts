@@ -3,6 +3,7 @@ import type { RuleMirror } from '../control/mirror-to.js';
 import type { Scope } from '../control/names.js';
 import type { AclRecord, RuleMirrorRecord } from '../tables/records.js';
 import type { AclCache } from './acl-cache.js';
+import type { AnalyzerLeaks } from './analyzer-leaks.js';
 import { resolveAnalyzer } from './analyzers.js';
 import type { Configuration, PresentNetwork } from './compile-host.js';
 import { filtersOf, listKeys } from './filters.js';
@@ -21,6 +22,7 @@ import { groupAcl, networkAcl } from './policy.js';
 /** What access lists are numbered and kept by. */
 export interface AclParts {
   readonly firewalls: Firewalls;
+  readonly leaks: AnalyzerLeaks;
   readonly cache: AclCache;
   /** Of mirrors -1 where none is left. */
   readonly idOf: (kind: 'acl' | 'group' | 'mirror', key: string) => number;
@@ -52,7 +54,8 @@ class HostAcls {
 
   addNetwork(network: NetworkObject): void {
     const { VirtualNetwork, NetworkPolicy } = this.#configuration;
-    const key = aclKeysOf.network(network);
+    const { leaks } = this.#parts;
+    const key = aclKeysOf.network(network, leaks);
     if (key === null) return;
     const policies = network.spec.policies.map((name) => NetworkPolicy.get(name));
     const rules = policies.flatMap((policy) => policy?.spec.rules ?? []);
@@ -63,8 +66,11 @@ class HostAcls {
         return mirror === undefined || policy === undefined ? [] : mirrorText(mirrorsOf(mirror, policy.metadata));
       }),
     );
-    this.#add(key, [network.name, network.status.networkId, ...policies, ...numbers, ...mirrors], (id) =>
-      networkAcl(id, network, NetworkPolicy, VirtualNetwork, mirrorsOf),
+    const leaked = { copies: leaks.copyRules(network), strangers: leaks.strangersTo(network) };
+    const inputs = [network.name, network.status.networkId, ...policies, ...numbers, ...mirrors];
+    const between = JSON.stringify([leaked.copies, leaked.strangers.map(({ name, status }) => [name, status])]);
+    this.#add(key, [...inputs, between], (id) =>
+      networkAcl(id, network, NetworkPolicy, VirtualNetwork, mirrorsOf, leaked),
     );
   }
 

@@ -5,6 +5,7 @@ import { effectiveFatFlows } from '../control/fat-flow.js';
 import type { InterfacePlan, NetworkPlan, SubnetPlan } from './compile.js';
 import type { DhcpConfig } from './dhcp.js';
 import { fatFlowExclude, fatFlowRecord } from './fat-flow.js';
+import type { AnalyzerLeaks } from './analyzer-leaks.js';
 import type { Analyzers } from './analyzers.js';
 import type { Firewalls } from './firewall.js';
 import { filtersOf, listKeys, reserveFilters } from './filters.js';
@@ -56,7 +57,8 @@ export function portSpec(network: NetworkObject, vmi: InterfaceObject, ids: Ids,
 
 /** Keys access lists of networks have their numbers under; null: there is none. */
 export const aclKeysOf = {
-  network: ({ uuid, spec }: NetworkObject): string | null => (spec.policies.length > 0 ? `network ${uuid}` : null),
+  network: (network: NetworkObject, leaks: AnalyzerLeaks): string | null =>
+    network.spec.policies.length > 0 || leaks.strangersTo(network).length > 0 ? `network ${network.uuid}` : null,
 } as const;
 
 /** Whether an interface may only send from its own addresses, and its security groups apply. */
@@ -75,17 +77,22 @@ export function filteringGroupsOf(network: NetworkObject, vmi: InterfaceObject):
 }
 
 /** Gives a network all the numbers it needs. Throws when none is left. */
-export function reserveNetwork(network: NetworkObject, ids: Ids): void {
+export function reserveNetwork(network: NetworkObject, ids: Ids, leaks: AnalyzerLeaks): void {
   ids.get('vrf', network.uuid);
   for (const part of NETWORK_NEXTHOPS) ids.get('nexthop', `${network.uuid} ${part}`);
   ids.get('label', `${network.uuid} flood`);
-  const key = aclKeysOf.network(network);
+  const key = aclKeysOf.network(network, leaks);
   if (key !== null) ids.get('acl', key);
 }
 
 /** Gives an interface and its network all the numbers they need. Throws when none is left. */
-export function reserveNumbers(network: NetworkObject, vmi: InterfaceObject, ids: Ids, firewalls: Firewalls): void {
-  reserveNetwork(network, ids);
+export function reserveNumbers(
+  network: NetworkObject,
+  vmi: InterfaceObject,
+  ids: Ids,
+  { firewalls, leaks }: Pick<PlanContext, 'firewalls' | 'leaks'>,
+): void {
+  reserveNetwork(network, ids, leaks);
   ids.get('vif', vmi.uuid);
   for (const part of INTERFACE_NEXTHOPS) {
     ids.get('nexthop', `${vmi.uuid} ${part}`);
@@ -109,6 +116,7 @@ export interface PlanContext {
   /** Of mirrors -1 where none is left. */
   readonly idOf: (kind: 'acl' | 'group' | 'mirror', key: string) => number;
   readonly firewalls: Firewalls;
+  readonly leaks: AnalyzerLeaks;
   /** Groups of interfaces by label that rules on this host name. */
   readonly labelGroups: ReadonlySet<string>;
   readonly analyzers: Analyzers;
@@ -122,7 +130,7 @@ export function networkPlan(
   context: PlanContext,
   host: HostPlan,
 ): NetworkPlan {
-  const { ids, idOf } = context;
+  const { ids, idOf, leaks } = context;
   const nexthop = (part: (typeof NETWORK_NEXTHOPS)[number]): number => ids.get('nexthop', `${network.uuid} ${part}`);
   const aclOf = (key: string | null): number => (key === null ? -1 : idOf('acl', key));
   return {
@@ -131,7 +139,7 @@ export function networkPlan(
     networkId: network.status.networkId,
     mode: network.spec.forwardingMode,
     floodUnknownUnicast: network.spec.floodUnknownUnicast,
-    acl: aclOf(aclKeysOf.network(network)),
+    acl: aclOf(aclKeysOf.network(network, leaks)),
     rpf: network.spec.rpf === 'enable',
     mtu: mtuOf(network, host),
     hostMac: host.mac,

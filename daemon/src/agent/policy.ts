@@ -16,6 +16,14 @@ type Network = Pick<StoredObject<'VirtualNetwork'>, 'name' | 'spec' | 'status'>;
 /** Objects by full name. */
 type ByName<T> = { get(name: string): T | undefined };
 
+/** What a network has because copies for service instances go into it, or out of it. */
+interface Leaked {
+  /** Rules that let copies in. */
+  readonly copies: readonly AclRuleRecord[];
+  /** Networks it has routes of for that alone. */
+  readonly strangers: readonly Pick<Network, 'name' | 'status'>[];
+}
+
 /** Whom packets are copied to for a mirror that an object of this scope names; null: nobody. */
 type MirrorOf = (mirror: RuleMirror, scope: Scope) => RuleMirrorRecord | null;
 
@@ -33,6 +41,7 @@ export function networkAcl(
   policies: ByName<PolicyObject>,
   networks: ByName<Network>,
   mirrorOf: MirrorOf,
+  { copies, strangers }: Leaked = { copies: [], strangers: [] },
 ): AclRecord {
   const { name, status, spec } = network;
   const rules = spec.policies.flatMap((policyName) => {
@@ -44,8 +53,13 @@ export function networkAcl(
       return policyRules(rule, own, networks).map((one): AclRuleRecord => ({ ...one, mirrors }));
     });
   });
+  rules.push(...copies);
   const inside = { ...ANYBODY, network: status.networkId };
   const own = subject({ kind: 'VirtualNetwork', name });
+  if (spec.policies.length === 0) {
+    rules.push(...strangers.flatMap((stranger) => apart(inside, stranger)));
+    return { id, name, rules, otherwise: 'pass' };
+  }
   rules.push(ruleOf(`${own} itself`, ANY_PROTOCOL, { source: inside, destination: inside }));
   return { id, name, rules, otherwise: 'deny' };
 }
@@ -73,6 +87,19 @@ function policyRules(rule: PolicyRule, name: string, networks: ByName<Network>):
   };
   const isSymmetric = isSamePeer(source, destination) && String(sourcePorts) === String(destinationPorts);
   return isSymmetric ? [there] : [there, back];
+}
+
+/** Nothing passes between a network and another one. */
+function apart(inside: AclPeer, { name, status }: Pick<Network, 'name' | 'status'>): AclRuleRecord[] {
+  const there = { ...ANYBODY, network: status.networkId };
+  const rule = ruleOf(`apart from ${subject({ kind: 'VirtualNetwork', name })}`, ANY_PROTOCOL, {
+    source: inside,
+    destination: there,
+  });
+  return [
+    { ...rule, action: 'deny' },
+    { ...rule, action: 'deny', source: there, destination: inside },
+  ];
 }
 
 function isSamePeer(a: AclPeer, b: AclPeer): boolean {
@@ -117,7 +144,8 @@ function groupPorts({
   return { sourcePorts: [], destinationPorts: rangesOf(ports) };
 }
 
-function ruleOf(
+/** A rule that lets everything of a protocol pass between two ends. */
+export function ruleOf(
   name: string,
   protocol: number,
   { source, destination }: Pick<AclRuleRecord, 'source' | 'destination'>,

@@ -2,6 +2,7 @@ import type { HostDirectory } from '../control/host-route.js';
 import type { ConfigChange, StoredObject } from '../control/store.js';
 import { AclCache } from './acl-cache.js';
 import { compileHost, type PresentNetwork } from './compile-host.js';
+import { AnalyzerLeaks } from './analyzer-leaks.js';
 import { Firewalls } from './firewall.js';
 import type { Ids } from './ids.js';
 import { instancesOf, mirrorUses } from './mirror-uses.js';
@@ -265,18 +266,24 @@ export class Realiser {
     }
   }
 
+  /** What applies to networks and interfaces besides what they say themselves. */
+  #rules(): { readonly firewalls: Firewalls; readonly leaks: AnalyzerLeaks } {
+    const firewalls = new Firewalls(this.#objects.FirewallPolicy.values());
+    return { firewalls, leaks: new AnalyzerLeaks(this.#objects) };
+  }
+
   /** The interfaces of this host whose network is known, with the ports they want and all numbers they need. */
   #wanted(): Map<string, Wanted> {
     const { host, ids, plan } = this.#parts;
     const wanted = new Map<string, Wanted>();
-    const firewalls = new Firewalls(this.#objects.FirewallPolicy.values());
+    const rules = this.#rules();
     this.#unplanned.clear();
     for (const [name, vmi] of this.#objects.VirtualMachineInterface) {
       const network = this.#objects.VirtualNetwork.get(vmi.spec.virtualNetwork);
       if (vmi.spec.host !== host || !network) continue;
       try {
         const spec = portSpec(network, vmi, ids, plan);
-        reserveNumbers(network, vmi, ids, firewalls);
+        reserveNumbers(network, vmi, ids, rules);
         wanted.set(name, { vmi, network, spec });
         this.#numbered.set(name, vmi.uuid);
       } catch (error) {
@@ -326,12 +333,12 @@ export class Realiser {
   }
   /** Adds the networks that are here only because mirrors look for MACs in them. */
   #addInstances(present: Map<string, PresentNetwork>): void {
-    const firewalls = new Firewalls(this.#objects.FirewallPolicy.values());
+    const { firewalls, leaks } = this.#rules();
     for (const name of instancesOf(mirrorUses([...present.values()], this.#objects, firewalls))) {
       const network = this.#objects.VirtualNetwork.get(name);
       if (present.has(name) || !network) continue;
       try {
-        reserveNetwork(network, this.#parts.ids);
+        reserveNetwork(network, this.#parts.ids, leaks);
         present.set(name, { network, interfaces: [] });
       } catch (error) {
         this.#parts.log.warn({ network: name, err: error }, 'a mirror cannot look for its analyzer in this network');
