@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 const NAME = 'cmirror.lua';
 
 /** The script as it is shipped. */
-const DISSECTOR = fileURLToPath(new URL(`../../wireshark/${NAME}`, import.meta.url));
+export const DISSECTOR = fileURLToPath(new URL(`../../wireshark/${NAME}`, import.meta.url));
 
 /** Where Wireshark and tshark look for Lua plugins of this user (Wireshark User's Guide, "Plugin folders"; 3.0 and newer). */
 const personalPlugins = (): string => join(homedir(), '.local', 'lib', 'wireshark', 'plugins');

@@ -135,10 +135,31 @@ export class PcapngWriter implements Sink {
     return this.#blocks.total;
   }
 
+  /** Describes an interface that is new in this section, ahead of its first frame; returns its number. */
+  describe(one: CaptureInterface): number {
+    const id = this.#written.length;
+    while (this.#numbers.length <= one.index) this.#numbers.push(-1);
+    this.#numbers[one.index] = id;
+    this.#written.push({ interface: one, packets: 0 });
+    const code = OPTION.interface;
+    this.#blocks.append(
+      encodeBlock(
+        BLOCK.interface,
+        [LINKTYPE_ETHERNET, this.#snapLength],
+        [
+          [code.name, text(one.name)],
+          [code.description, text(one.description + (this.#keepHeaders ? HEADERS_KEPT : ''))],
+          [code.timeResolution, Uint8Array.of(NANOSECONDS)],
+        ],
+      ),
+    );
+    return id;
+  }
+
   frame(frame: Frame): void {
     const { origin } = frame;
     const number = this.#numbers[origin.interface.index] ?? -1;
-    const id = number >= 0 ? number : this.#add(origin.interface);
+    const id = number >= 0 ? number : this.describe(origin.interface);
     this.#written[id].packets++;
     const whole = this.#keepHeaders && frame.outerLength > 0;
     const given = whole ? frame.outerLength : frame.length;
@@ -209,27 +230,6 @@ export class PcapngWriter implements Sink {
         [code.delivered, count64(packets)],
       ],
     );
-  }
-
-  /** Describes an interface that is new in this section; returns its number. */
-  #add(one: CaptureInterface): number {
-    const id = this.#written.length;
-    while (this.#numbers.length <= one.index) this.#numbers.push(-1);
-    this.#numbers[one.index] = id;
-    this.#written.push({ interface: one, packets: 0 });
-    const code = OPTION.interface;
-    this.#blocks.append(
-      encodeBlock(
-        BLOCK.interface,
-        [LINKTYPE_ETHERNET, this.#snapLength],
-        [
-          [code.name, text(one.name)],
-          [code.description, text(one.description + (this.#keepHeaders ? HEADERS_KEPT : ''))],
-          [code.timeResolution, Uint8Array.of(NANOSECONDS)],
-        ],
-      ),
-    );
-    return id;
   }
 }
 
