@@ -8,6 +8,8 @@ import { UDP_PORT } from '../wire/mirror-metadata.js';
 import * as vxlan from '../wire/vxlan.js';
 import { FILE_FORMATS, type FileFormat, type RingOptions } from './file-sinks.js';
 import { DIRECTION_NAMES, FORMATS, type Format } from './frame.js';
+import { addServiceOptions, serviceArgs, serviceProblem } from './service-args.js';
+import type { GivenServices, ServiceArgs } from './service-args.js';
 
 export interface Port {
   readonly port: number;
@@ -15,7 +17,7 @@ export interface Port {
 }
 
 /** What is asked of an analyzer. */
-export interface AnalyzerArgs {
+export interface AnalyzerArgs extends ServiceArgs {
   readonly name: string;
   /** UDP ports; empty: none asked for, which means 8099 unless there are other inputs. */
   readonly ports: readonly Port[];
@@ -57,7 +59,7 @@ export interface AnalyzerArgs {
   readonly directory: string | undefined;
 }
 
-interface Given {
+interface Given extends GivenServices {
   readonly name: string;
   readonly port?: readonly Port[];
   readonly listen?: readonly string[];
@@ -100,7 +102,7 @@ export function addAnalyzerOptions(spec: Command): Command {
     <T>(read: (text: string) => T) =>
     (text: string, before: readonly T[] | undefined): readonly T[] => [...(before ?? []), read(text)];
   const plain = (text: string): string => text;
-  return spec
+  return addServiceOptions(spec)
     .option(
       '-p, --port <port[=format]>',
       `UDP port to listen at; may be given several times (default: ${UDP_PORT})`,
@@ -132,7 +134,7 @@ export function addAnalyzerOptions(spec: Command): Command {
     .option('--filter <expression>', 'only frames that match, such as: tcp and host 10.0.0.1 and not port 22', '')
     .option('-c, --count <frames>', 'end after so many frames', size, Infinity)
     .option('--duration <seconds>', 'end after this time', number, Infinity)
-    .option('--text', 'show frames, although they are written to a file')
+    .option('--text', 'show frames, although they are written to a file, served or sent on')
     .option('--json', 'show frames as lines of JSON')
     .option('--statistics', 'show counters once a second instead of frames')
     .option('-e, --ether', 'show MAC addresses')
@@ -150,8 +152,9 @@ export function parseAnalyzer(argv: readonly string[]): AnalyzerArgs {
       .helpOption('--help', 'display this help'),
   );
   parse(spec, argv, fail);
-  const args = analyzerArgs(spec.opts<Given>());
-  const problem = problemOf(args);
+  const given = spec.opts<Given>();
+  const args = analyzerArgs(given);
+  const problem = problemOf(args) || serviceProblem(given);
   if (problem !== '') throw fail(problem);
   return args;
 }
@@ -159,14 +162,17 @@ export function parseAnalyzer(argv: readonly string[]): AnalyzerArgs {
 /** What the options ask for. */
 function analyzerArgs(given: Given): AnalyzerArgs {
   const direction = given.direction === undefined ? null : DIRECTION_NAMES.indexOf(given.direction);
+  const services = serviceArgs(given, given.write);
+  const isSeenElsewhere = given.write !== undefined || services.http !== null || services.emit.length > 0;
   const show = given.json
     ? 'json'
     : given.statistics
       ? 'statistics'
-      : given.text || given.write === undefined
+      : given.text || !isSeenElsewhere
         ? 'text'
         : 'nothing';
   return {
+    ...services,
     name: given.name,
     ports: given.port ?? [],
     listen: given.listen ?? [],

@@ -32,6 +32,11 @@ export class EmitSink implements Sink {
   readonly #tell: (text: string) => void;
   #waiting = 0;
   #isClosed = false;
+  #end: () => void = () => undefined;
+  /** Resolves when it is closed and nothing is under way any more. */
+  readonly done = new Promise<void>((resolve) => {
+    this.#end = resolve;
+  });
 
   /** @param tell is told each kind of error once */
   constructor(target: EmitTarget, port: EmitPort, tell: (text: string) => void) {
@@ -70,6 +75,7 @@ export class EmitSink implements Sink {
 
   /** What is under way is still sent. */
   close(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     this.#closeWhenDone();
   }
@@ -91,7 +97,9 @@ export class EmitSink implements Sink {
   };
 
   #closeWhenDone(): void {
-    if (this.#waiting === 0) this.#port.close();
+    if (this.#waiting > 0) return;
+    this.#port.close();
+    this.#end();
   }
 
   #tellOnce(message: string): void {

@@ -7,6 +7,7 @@ import { FileSink, isRing, PerNetworkSink, RingSink, type FileOptions } from './
 import { FileInput } from './file-input.js';
 import { acceptor } from './filter.js';
 import type { Input } from './input.js';
+import { openServices } from './services.js';
 import { Session } from './session.js';
 import { SniffInput } from './sniff-input.js';
 import type { Sink } from './sink.js';
@@ -32,7 +33,8 @@ export async function runAnalyzer(args: AnalyzerArgs, surroundings: Surroundings
     const inputs = openInputs(args, session, surroundings.progress);
     try {
       for (const sink of openSinks(args, session, surroundings)) session.addSink(sink);
-      await work(args, session, inputs, surroundings);
+      const services = await openServices(args, session, surroundings.progress);
+      await work(args, session, inputs, surroundings).finally(() => services.close());
     } finally {
       for (const input of inputs) input.close();
     }
