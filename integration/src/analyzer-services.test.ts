@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { eth } from 'vrouterd/dist/testing/packet-builder.js';
-import { broken, decode } from './lab/decoded.js';
+import { decode } from './lab/decoded.js';
 import { Lab } from './lab/lab.js';
 import type { Namespace } from './lab/namespace.js';
 import { type Background, run, until } from './lab/process.js';
@@ -141,5 +141,4 @@ test('frames that are sent on are decoded by a stock tshark', async (t) => {
     said.map((words) => words.join(' ')).sort(),
     ['1', '2'].flatMap((seq) => around.map((words) => [seq, ...words].join(' '))).sort(),
   );
-  t.deepEqual(await broken(capture.file), []);
 });

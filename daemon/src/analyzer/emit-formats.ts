@@ -1,6 +1,8 @@
 /** Formats other tools receive mirrored frames in: what stands in front of a frame in a datagram, or behind the IP header. */
 import { get16, put16, put32 } from '../wire/bytes.js';
+import * as erspan from '../wire/erspan.js';
 import * as ethernet from '../wire/ethernet.js';
+import * as jmirror from '../wire/jmirror.js';
 import * as vlan from '../wire/vlan.js';
 import * as vxlan from '../wire/vxlan.js';
 import { copyBytes } from './block-buffer.js';
@@ -39,15 +41,7 @@ function vxlanOf(vni: number): Encode {
   };
 }
 
-const JMIRROR_LEN = 8;
-
-/**
- * Juniper mirror: an IP packet behind two numbers (Wireshark, packet-jmirror; it has no RFC). Frames of anything else do not fit.
- *    0               4               8
- *    +---------------+---------------+-----------------+
- *    | mirror        | session       | IPv4 or IPv6    |
- *    +---------------+---------------+-----------------+
- */
+/** Only the IP packet of a frame: what has none does not fit. */
 function jmirrorOf(mirror: number, session: number): Encode {
   return (frame, into) => {
     const end = frame.at + frame.length;
@@ -58,8 +52,8 @@ function jmirrorOf(mirror: number, session: number): Encode {
     const length = end - typeAt - 2;
     put32(into, 0, mirror);
     put32(into, 4, session);
-    copyBytes(frame.bytes, typeAt + 2, into, JMIRROR_LEN, length);
-    return JMIRROR_LEN + length;
+    copyBytes(frame.bytes, typeAt + 2, into, jmirror.LEN, length);
+    return jmirror.LEN + length;
   };
 }
 
@@ -87,15 +81,7 @@ const tzsp: Encode = (frame, into) => {
   return withFrame(frame, into, at + 1);
 };
 
-const ERSPAN = {
-  gre2: 0x88be,
-  gre3: 0x22eb,
-  greSequence: 0x1000,
-  greLen: 8,
-  version1: 1,
-  version2: 2,
-  tagKept: 3,
-} as const;
+const ERSPAN = { greSequence: 0x1000, greLen: 8, versionII: 1, versionIII: 2, tagKept: 3 } as const;
 
 /**
  * The GRE header with a sequence number, and the first word behind it, which types II and III share (draft-foschiano-erspan-03).
@@ -116,17 +102,17 @@ function writeErspan(frame: Frame, into: Uint8Array, type: number, version: numb
   const cos = isTagged ? vlan.priority(bytes, tagAt) : 0;
   const isCut = frame.originalLength > length;
   // Type II says in two bits how the tag was found, type III in the same whether the frame is a good one (0).
-  const encapsulation = isTagged && version === ERSPAN.version1 ? ERSPAN.tagKept : 0;
+  const encapsulation = isTagged && version === ERSPAN.versionII ? ERSPAN.tagKept : 0;
   put16(into, 10, (cos << 13) | (encapsulation << 11) | (isCut ? 0x400 : 0) | session);
 }
 
 function erspan2Of(session: number): Encode {
   let sequence = 0;
   return (frame, into) => {
-    writeErspan(frame, into, ERSPAN.gre2, ERSPAN.version1, session, sequence++);
+    writeErspan(frame, into, erspan.TYPE_II, ERSPAN.versionII, session, sequence++);
     // Reserved (12), index of the port (20).
     put32(into, 12, frame.origin.interface.index & 0xf_ffff);
-    return withFrame(frame, into, ERSPAN.greLen + 8);
+    return withFrame(frame, into, ERSPAN.greLen + erspan.LEN_II);
   };
 }
 
@@ -142,10 +128,10 @@ const ERSPAN_TICK = 100_000;
 function erspan3Of(session: number): Encode {
   let sequence = 0;
   return (frame, into) => {
-    writeErspan(frame, into, ERSPAN.gre3, ERSPAN.version2, session, sequence++);
+    writeErspan(frame, into, erspan.TYPE_III, ERSPAN.versionIII, session, sequence++);
     const ticks = frame.seconds * (1e9 / ERSPAN_TICK) + Math.floor(frame.nanoseconds / ERSPAN_TICK);
     put32(into, 12, ticks % 0x1_0000_0000);
     put32(into, 16, 0x8000 | (frame.origin.direction === DIRECTION.egress ? 0x8 : 0));
-    return withFrame(frame, into, ERSPAN.greLen + 12);
+    return withFrame(frame, into, ERSPAN.greLen + erspan.LEN_III);
   };
 }

@@ -1,14 +1,15 @@
 /** Where frames are sent on to, as a URL: `vxlan://HOST[:PORT]?vni=N`, `jmirror://`, `tzsp://` and `erspan://`. */
+import { UDP_PORT as JMIRROR_PORT } from '../wire/jmirror.js';
 import { UDP_PORT as VXLAN_PORT } from '../wire/vxlan.js';
 
 /** What a tool receives frames as, where it listens by default (0: it has no ports), and what may be chosen: default, smallest, largest. */
 const FORMATS = {
   vxlan: { port: VXLAN_PORT, options: { vni: [1, 0, 0xff_ffff] } },
-  jmirror: { port: 30_030, options: { mirror: [1, 0, 0xffff_ffff], session: [1, 0, 0xffff_ffff] } },
+  jmirror: { port: JMIRROR_PORT, options: { mirror: [1, 0, 0xffff_ffff], session: [1, 0, 0xffff_ffff] } },
   tzsp: { port: 37_008, options: {} },
   erspan: { port: 0, options: { session: [1, 0, 1023], version: [2, 2, 3] } },
 } as const satisfies Record<string, { port: number; options: Record<string, readonly [number, number, number]> }>;
-export type EmitFormat = keyof typeof FORMATS;
+type EmitFormat = keyof typeof FORMATS;
 
 export interface EmitTarget {
   readonly format: EmitFormat;
