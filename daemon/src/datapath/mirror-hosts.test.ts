@@ -70,6 +70,23 @@ for (const encapsulation of ENCAPSULATIONS) {
   });
 }
 
+test('fragments of a copy are not longer than what an interface of the network takes, the other host has ones like it', (t) => {
+  const network = new TestNetwork({ hosts: [host('MPLSoUDP')] });
+  setMirror(network.tables, 0, { analyzer: FAR });
+  mirrorPort(network.tables, 3, [BOTH(0)]);
+  const record = network.tables.vifs.get(3)?.record;
+  if (!record) throw new Error('no interface 3');
+  network.tables.apply({ table: 'vif', op: 'set', record: { ...record, mtu: 1450 } });
+  const sent = network.receive(3, datagram(1422));
+  const lengths = sent
+    .filter(({ port }) => port === 0)
+    .flatMap(tunnelPackets)
+    .map(({ payload }) => payload.length);
+  t.is(lengths.length, 2);
+  t.is(Math.max(...lengths), 20 + 1424);
+  t.is(network.imbalance(), 0);
+});
+
 test('a copy without header goes to the analyzer as it is, on this host and on another', (t) => {
   const network = new TestNetwork({ guests: 3, hosts: [host('MPLSoUDP')] });
   // 45: the bridge nexthop of vif 5.

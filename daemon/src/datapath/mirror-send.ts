@@ -106,9 +106,16 @@ function writeAddresses(dp: Datapath, analyzer: UdpTunnel, at: number): void {
   put16(b, at + ipv4.CHECKSUM, checksum.finish(sum));
 }
 
-/** Longest IP packet that gets to the next one on the way. */
-function longestPacket({ tables }: Datapath, { tunnel, oif }: Nexthop): number {
-  if (tunnel !== null) return tunnel.mtu - tunnel.overhead - (tunnel.wrap === WRAP.vxlan ? ethernet.LEN : 0);
+/**
+ * Longest IP packet that gets to the next one on the way. What an analyzer's interface on another host takes is not known here: no more
+ * than the mirrored one, as networks of a cluster are mostly alike.
+ */
+function longestPacket({ tables, mirrors: { sender, receiver } }: Datapath, { tunnel, oif }: Nexthop): number {
+  if (tunnel !== null) {
+    const room = tunnel.mtu - tunnel.overhead - (tunnel.wrap === WRAP.vxlan ? ethernet.LEN : 0);
+    const own = (receiver ?? sender)?.record.mtu ?? 0;
+    return own < MIN_MTU || own > room ? room : own;
+  }
   const mtu = tables.vifs.get(oif)?.record.mtu ?? 0;
   return mtu < MIN_MTU ? MAX_PACKET : mtu;
 }
