@@ -22,8 +22,8 @@ import { REDIS_ADDRESS, underlay, type UnderlayHost, type UnderlayOptions } from
  * Tunnels and Redis have networks of their own, so that each can be cut alone. Guests are namespaces called `HOST-NAME`.
  */
 export interface ClusterOptions extends UnderlayOptions {
-  /** What hosts can wrap packets in, in order of preference; the daemon's default unless given. */
-  readonly encapsulations?: readonly string[];
+  /** What hosts, or host number `n` (from 1), can wrap packets in, in order of preference; the daemon's default unless given. */
+  readonly encapsulations?: readonly string[] | ((n: number) => readonly string[]);
   /** How tunnel packets pass at host number `n` (from 1); by packet sockets unless given. */
   readonly driver?: (n: number) => 'packet' | 'raw';
   /** Lines of YAML for every daemon's configuration, or for that of host number `n` (from 1). */
@@ -141,7 +141,8 @@ async function startHost(
   options: ClusterOptions,
 ): Promise<Host> {
   const address = options.ipv6 === true ? ipv6 : ipv4;
-  const encapsulations = options.encapsulations ? `, encapsulations: [${options.encapsulations.join(', ')}]` : '';
+  const wrapping = typeof options.encapsulations === 'function' ? options.encapsulations(n) : options.encapsulations;
+  const encapsulations = wrapping ? `, encapsulations: [${wrapping.join(', ')}]` : '';
   const config = typeof options.config === 'function' ? options.config(n) : options.config;
   const store = options.redis?.(n) ?? redis.url;
   const daemon = await lab.daemon({
