@@ -122,15 +122,17 @@ test('a session has two analyzers, and one without a way there takes no copy fro
   t.is(net.imbalance(), 0);
 });
 
-test('a mirror that changes is taken as it is now, without a look at its sessions', (t) => {
+test('a mirror that changes, or its nexthop, is taken as it is now, without a look at its sessions', (t) => {
   const net = network(mirroring(both(0)));
   net.receive(3, udp(3, 4, 1000, 53));
   const { now } = net.tables.epochs;
   const record = net.tables.mirrors.get(0)?.record;
   if (!record) return t.fail();
   net.tables.apply({ table: 'mirror', op: 'set', record: { ...record, snapLength: 20 } });
-  t.is(net.tables.epochs.now, now);
   t.is(copiesAt(5, net.receive(3, udp(3, 4, 1000, 53)))[0].frame.length, 20);
+  setMirror(net.tables, 0, { analyzer: ipOf(6) });
+  t.is(net.tables.epochs.now, now);
+  t.is(copiesAt(6, net.receive(3, udp(3, 4, 1000, 53))).length, 1);
 });
 
 test('a super-frame of a session is copied as its segments', (t) => {

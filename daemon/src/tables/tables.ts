@@ -101,10 +101,11 @@ export class Tables {
 
   #applyNexthop(change: Extract<TableChange, { table: 'nexthop' }>): void {
     const known = this.nexthops.get(change.op === 'set' ? change.record.id : change.id);
-    if (known) this.epochs.vrfChanged(known.vrf);
+    if (known && !known.udp) this.epochs.vrfChanged(known.vrf);
     if (change.op === 'delete') return this.nexthops.delete(change.id);
     this.nexthops.set(change.record);
-    this.epochs.vrfChanged(change.record.vrf);
+    // No route leads to that of a mirror: no session was decided by it.
+    if (!change.record.udp) this.epochs.vrfChanged(change.record.vrf);
   }
 
   #setVrf(record: VrfRecord): void {
