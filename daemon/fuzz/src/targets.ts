@@ -1,4 +1,5 @@
 import { agentTarget } from './agent/target.js';
+import { analyzerTarget } from './analyzer/target.js';
 import { documentsTarget } from './control/target.js';
 import { datapathTarget } from './datapath/target.js';
 import type { Target } from './engine/target.js';
@@ -12,6 +13,7 @@ export const TARGETS: ReadonlyMap<string, () => Target> = new Map([
   ['wire', wireTarget],
   ['datapath', datapathTarget],
   ['agent', agentTarget],
+  ['analyzer', analyzerTarget],
   ['documents', documentsTarget],
   ['operator', operatorTarget],
   ['netlink', netlinkTarget],

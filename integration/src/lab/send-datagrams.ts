@@ -3,8 +3,9 @@ import { createSocket } from 'node:dgram';
 import { pathToFileURL } from 'node:url';
 
 async function send(target: string, payloads: readonly string[]): Promise<void> {
-  const [, address, port] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(target) ?? [];
-  if (address === undefined) throw new Error(`${target} is no ADDRESS:PORT`);
+  const parts = /^\[?([^\]]*?)\]?:(\d+)$/.exec(target);
+  if (parts === null) throw new Error(`${target} is no ADDRESS:PORT`);
+  const [, address, port] = parts;
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
   for (const payload of payloads) {
     await new Promise<void>((resolve, reject) => {
