@@ -1,11 +1,12 @@
 import * as addr from '../wire/addr.js';
 import { get16, get32 } from '../wire/bytes.js';
 import * as ethernet from '../wire/ethernet.js';
+import * as gre from '../wire/gre.js';
 import * as icmp from '../wire/icmp.js';
 import * as icmpv6 from '../wire/icmpv6.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
-import { GRE, TUNNEL_PORTS } from './underlay-filter.js';
+import { isTunnelPort } from '../wire/tunnel-ports.js';
 
 /** What a router says of the way to another host. */
 export interface TooBig {
@@ -59,8 +60,7 @@ function readIpv6(b: Uint8Array, at: number, source: string): TooBig | null {
 
 /** Whether the packet quoted up to `end` is one of a tunnel; 8 bytes behind its IP header are always quoted. */
 function isTunnel(b: Uint8Array, protocol: number, at: number, end: number): boolean {
-  if (protocol === GRE) return true;
+  if (protocol === gre.PROTOCOL) return true;
   if (protocol !== ipv4.PROTOCOL_UDP || at + PORTS_LEN > end) return false;
-  const port = get16(b, at + 2);
-  return TUNNEL_PORTS.some((tunnel) => tunnel === port);
+  return isTunnelPort(get16(b, at + 2));
 }

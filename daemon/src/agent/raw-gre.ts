@@ -2,8 +2,8 @@ import { createRequire } from 'node:module';
 import * as addr from '../wire/addr.js';
 import { get32, put16 } from '../wire/bytes.js';
 import * as ethernet from '../wire/ethernet.js';
+import * as gre from '../wire/gre.js';
 import * as ipv4 from '../wire/ipv4.js';
-import { GRE } from './underlay-filter.js';
 
 /** A raw socket for GRE that takes whole IPv4 packets: one of the package `raw-socket`. */
 export interface GreSocket {
@@ -49,7 +49,11 @@ const PACKET_MAX = 65_536;
 export function openGreSocket(): GreSocket {
   // Loaded where it is used only.
   const raw = createRequire(import.meta.url)('raw-socket') as RawSocketModule;
-  const socket = raw.createSocket({ addressFamily: raw.AddressFamily.IPv4, protocol: GRE, bufferSize: PACKET_MAX });
+  const socket = raw.createSocket({
+    addressFamily: raw.AddressFamily.IPv4,
+    protocol: gre.PROTOCOL,
+    bufferSize: PACKET_MAX,
+  });
   socket.setOption(raw.SocketLevel.IPPROTO_IP, raw.SocketOption.IP_HDRINCL, 1);
   return socket;
 }
@@ -99,7 +103,7 @@ export class RawGre {
   send(frame: Uint8Array): void {
     const at = ethernet.LEN;
     if (this.#closed || this.#waiting >= WAITING_MAX) return;
-    if (!ipv4.fits(at, frame.length) || ipv4.protocol(frame, at) !== GRE) return;
+    if (!ipv4.fits(at, frame.length) || ipv4.protocol(frame, at) !== gre.PROTOCOL) return;
     // The caller uses the frame's memory again.
     const packet = Buffer.from(frame.subarray(at));
     this.#waiting++;

@@ -1,16 +1,11 @@
 import type { BpfInstruction } from 'packet-io';
 import * as addr from '../wire/addr.js';
 import { get32 } from '../wire/bytes.js';
-import * as mpls from '../wire/mpls.js';
-import * as vxlan from '../wire/vxlan.js';
+import * as gre from '../wire/gre.js';
+import * as ipv4 from '../wire/ipv4.js';
+import * as ipv6 from '../wire/ipv6.js';
+import { TUNNEL_PORTS } from '../wire/tunnel-ports.js';
 
-/** UDP destination ports of tunnels, and the IP protocol of GRE. */
-export const TUNNEL_PORTS = [mpls.UDP_PORT, mpls.OLD_UDP_PORT, vxlan.UDP_PORT] as const;
-export const GRE = 47;
-
-const UDP = 17;
-const ICMP = 1;
-const ICMPV6 = 58;
 /** Destination unreachable, time exceeded, parameter problem (RFC 792). */
 const ICMP_ERRORS = [3, 11, 12] as const;
 /** ICMPv6 types below this are errors (RFC 4443 section 2.1). */
@@ -78,9 +73,9 @@ function ipv4Steps(address: number): Step[] {
     anyBit(0x3fff, 'drop', 'next'),
     headerLength,
     load8(IP_AT + 9),
-    equal(GRE, 'accept', 'next'),
-    equal(UDP, 'udp', 'next'),
-    equal(ICMP, 'icmp', 'drop'),
+    equal(gre.PROTOCOL, 'accept', 'next'),
+    equal(ipv4.PROTOCOL_UDP, 'udp', 'next'),
+    equal(ipv4.PROTOCOL_ICMP, 'icmp', 'drop'),
     { name: 'udp' },
     load16Behind(IP_AT + 2),
     ...anyOf(TUNNEL_PORTS, 'accept', 'drop'),
@@ -91,8 +86,8 @@ function ipv4Steps(address: number): Step[] {
     load32Behind(quotedAt + 12),
     equal(address, 'next', 'drop'),
     load8Behind(quotedAt + 9),
-    equal(GRE, 'accept', 'next'),
-    equal(UDP, 'next', 'drop'),
+    equal(gre.PROTOCOL, 'accept', 'next'),
+    equal(ipv4.PROTOCOL_UDP, 'next', 'drop'),
     load16Behind(quotedAt + 20 + 2),
     ...anyOf(TUNNEL_PORTS, 'accept', 'drop'),
   ];
@@ -108,9 +103,9 @@ function ipv6Steps(address: Uint8Array): Step[] {
     equal(0x86dd, 'next', 'drop'),
     ...isAddress(IP_AT + 24),
     load8(IP_AT + 6),
-    equal(GRE, 'accept', 'next'),
-    equal(UDP, 'udp', 'next'),
-    equal(ICMPV6, 'icmp', 'drop'),
+    equal(gre.PROTOCOL, 'accept', 'next'),
+    equal(ipv4.PROTOCOL_UDP, 'udp', 'next'),
+    equal(ipv6.PROTOCOL_ICMPV6, 'icmp', 'drop'),
     { name: 'udp' },
     load16(bodyAt + 2),
     ...anyOf(TUNNEL_PORTS, 'accept', 'drop'),
@@ -120,8 +115,8 @@ function ipv6Steps(address: Uint8Array): Step[] {
     { name: 'quoted' },
     ...isAddress(quotedAt + 8),
     load8(quotedAt + 6),
-    equal(GRE, 'accept', 'next'),
-    equal(UDP, 'next', 'drop'),
+    equal(gre.PROTOCOL, 'accept', 'next'),
+    equal(ipv4.PROTOCOL_UDP, 'next', 'drop'),
     load16(quotedAt + 40 + 2),
     ...anyOf(TUNNEL_PORTS, 'accept', 'drop'),
   ];

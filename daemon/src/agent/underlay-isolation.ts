@@ -4,7 +4,8 @@
  */
 import type { Run } from './command.js';
 import { chainName, nft, removeChains, TABLE } from './isolation.js';
-import { GRE, TUNNEL_PORTS } from './underlay-filter.js';
+import * as gre from '../wire/gre.js';
+import { TUNNEL_PORTS } from '../wire/tunnel-ports.js';
 
 /** Drops tunnel packets to an address of ours behind the packet socket. To be called again whenever the rules may be gone. */
 export async function dropTunnelPackets(device: string, address: string, run: Run): Promise<void> {
@@ -14,7 +15,7 @@ export async function dropTunnelPackets(device: string, address: string, run: Ru
     `add table ${TABLE}`,
     `add chain ${chain} { type filter hook ingress device "${device}" priority -500; policy accept; }`,
     `flush chain ${chain}`,
-    `add rule ${chain} ${destination} meta l4proto ${GRE} drop`,
+    `add rule ${chain} ${destination} meta l4proto ${gre.PROTOCOL} drop`,
     `add rule ${chain} ${destination} udp dport { ${TUNNEL_PORTS.join(', ')} } drop`,
   ]);
 }

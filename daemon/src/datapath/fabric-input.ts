@@ -8,7 +8,7 @@ import * as icmp from '../wire/icmp.js';
 import * as icmpv6 from '../wire/icmpv6.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
-import * as mpls from '../wire/mpls.js';
+import { isTunnelPort } from '../wire/tunnel-ports.js';
 import * as udp from '../wire/udp.js';
 import * as vnet from '../wire/vnet.js';
 import * as vxlan from '../wire/vxlan.js';
@@ -105,8 +105,7 @@ function underlayError(dp: Datapath): void {
 function isTunnel(b: Uint8Array, protocol: number, at: number, end: number): boolean {
   if (protocol === gre.PROTOCOL) return true;
   if (protocol !== ipv4.PROTOCOL_UDP || !udp.fits(at, end)) return false;
-  const port = udp.dstPort(b, at);
-  return port === mpls.UDP_PORT || port === mpls.OLD_UDP_PORT || port === vxlan.UDP_PORT;
+  return isTunnelPort(udp.dstPort(b, at));
 }
 
 /** Of a host we know, the payload goes on; it ends at `end`. */
