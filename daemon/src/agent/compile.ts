@@ -23,12 +23,10 @@ import {
   type VrfRecord,
 } from '../tables/records.js';
 import { linkLocalOf } from './link-local.js';
+import { BROADCAST_MAC, GATEWAY_MAC } from '../wire/ethernet.js';
 
-/** MAC of every network's gateway, and of the datapath's end of every port. */
-export const GATEWAY_MAC = '00:00:5e:00:01:00';
 /** Link-local address of the gateway. */
 export const GATEWAY_LINK_LOCAL = linkLocalOf(GATEWAY_MAC);
-const BROADCAST_MAC = 'ff:ff:ff:ff:ff:ff';
 /** Destination MAC of frames to the agent, as `nh` shows it. */
 const AGENT_MAC = '00:00:00:00:00:01';
 const NO_VRF = 65535;

@@ -1,11 +1,11 @@
 /** The interfaces every host has whatever its networks: that to the underlay, and that into the host's own stack. */
 import { BRIDGE_FLAG, NH_FLAG, NH_ID, NH_TYPE, VIF_FLAG, VIF_ID, VIF_TYPE, type VifRecord } from '../tables/records.js';
-import { type Compiled, EMPTY, ethernetHex, FABRIC, GATEWAY_MAC, UNRESTRICTED } from './compile.js';
+import { type Compiled, EMPTY, ethernetHex, FABRIC, UNRESTRICTED } from './compile.js';
 import { linkLocalOf } from './link-local.js';
 import type { UnderlayLink } from './underlay.js';
+import { BROADCAST_MAC, GATEWAY_MAC } from '../wire/ethernet.js';
 
 const NO_VRF = 65535;
-const BROADCAST_MAC = 'ff:ff:ff:ff:ff:ff';
 
 /** Address of the host on vhost0: link-local, and alone, so that no other link-local address is looked for there. */
 export const HOST_ADDRESS = '169.254.42.1';

@@ -11,7 +11,7 @@ import * as icmpv6 from '../wire/icmpv6.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import * as nd from '../wire/nd.js';
-import { GATEWAY_LINK_LOCAL, GATEWAY_MAC } from './compile.js';
+import { GATEWAY_LINK_LOCAL } from './compile.js';
 
 const IP_AT = ethernet.LEN;
 const TTL = 64;
@@ -26,7 +26,7 @@ const ROUTER_LIFETIME = 1800;
 const PREFIX_VALID = 2592000;
 const PREFIX_PREFERRED = 604800;
 
-const gatewayMac = addr.parseMac(GATEWAY_MAC);
+const gatewayMac = addr.parseMac(ethernet.GATEWAY_MAC);
 const gatewayLinkLocal = addr.parseIpv6(GATEWAY_LINK_LOCAL);
 const allNodes = addr.parseIpv6('ff02::1');
 const allNodesMac = addr.parseMac('33:33:00:00:00:01');

@@ -4,6 +4,7 @@ import { removalOf, type TableRow, type Tables } from '../tables/tables.js';
 import { parseMac } from '../wire/addr.js';
 import type { Compiled } from './compile.js';
 import { ACTIVE, compareRanks, OWN, type Rank } from './rank.js';
+import { BROADCAST_MAC } from '../wire/ethernet.js';
 
 /** A row as it is before anybody has chosen bridge slots. */
 export type PlainRow =
@@ -170,7 +171,7 @@ function isBeaten(own: TableRow, { rank }: { readonly rank: Rank }): boolean {
 function rankOf(row: TableRow): Rank {
   if (row.table !== 'route' && row.table !== 'bridge') return OWN;
   const { nexthop } = row.record;
-  const isFlood = row.table === 'bridge' && row.record.mac === 'ff:ff:ff:ff:ff:ff';
+  const isFlood = row.table === 'bridge' && row.record.mac === BROADCAST_MAC;
   return nexthop < NH_ID.firstDynamic || isFlood ? OWN : ACTIVE;
 }
 

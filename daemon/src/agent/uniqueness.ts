@@ -1,7 +1,7 @@
 import { RefusedError } from '../control/refused.js';
 import { subject } from '../control/schema.js';
 import type { VirtualMachineInterfaceStatus } from '../control/virtual-machine-interface.js';
-import { GATEWAY_MAC } from './compile.js';
+import { GATEWAY_MAC } from '../wire/ethernet.js';
 import type { Draft, DraftObject } from './draft.js';
 
 type Interface = DraftObject<'VirtualMachineInterface'>;

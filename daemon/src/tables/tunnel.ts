@@ -15,7 +15,7 @@ import type { TunnelRecord } from './records.js';
 const OUTER_TTL = 64;
 const IPV6_ADDRESS = 16;
 /** The address routed packets come from. */
-const GATEWAY_MAC = parseMac('00:00:5e:00:01:00');
+const SOURCE_MAC = parseMac(ethernet.GATEWAY_MAC);
 
 /** Ways to wrap, as numbers: the fast path compares no names. */
 export const WRAP = { mplsOverUdp: 0, mplsOverGre: 1, vxlan: 2 } as const;
@@ -64,7 +64,7 @@ export class Tunnel {
     this.mtu = record.mtu;
     this.innerMac = record.innerMac === null ? null : parseMac(record.innerMac);
     this.innerHeader.set(this.innerMac ?? []);
-    this.innerHeader.set(GATEWAY_MAC, ethernet.SRC);
+    this.innerHeader.set(SOURCE_MAC, ethernet.SRC);
     this.isResolved = rewrite.length === ethernet.LEN;
     const ipLen = this.isIpv6 ? ipv6.LEN : ipv4.LEN;
     this.header = new Uint8Array(ethernet.LEN + ipLen + (this.wrap === WRAP.mplsOverGre ? gre.LEN : udp.LEN));

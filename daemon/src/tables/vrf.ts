@@ -3,9 +3,7 @@ import { encodeName, ofPort } from '../wire/mirror-metadata.js';
 import { InetRoutes } from './inet-route.js';
 import { NH_ID, type RouteRecord, VIF_FLAG, VIF_ID, VIF_TYPE, type VifRecord, type VrfRecord } from './records.js';
 import { Vif } from './vif.js';
-
-/** MAC of every network's gateway. */
-const GATEWAY_MAC = '00:00:5e:00:01:00';
+import { GATEWAY_MAC } from '../wire/ethernet.js';
 
 /** What the longest matching prefix says: the agent's record, unpacked for the fast path. */
 export class Route {

@@ -23,6 +23,8 @@ import { Tables } from '../tables/tables.js';
 import type { Encapsulation } from '../wire/encapsulation.js';
 import { OPEN_NETWORK, UNRESTRICTED_PORT } from './plans.js';
 
+export { GATEWAY_MAC } from '../wire/ethernet.js';
+
 /** A bridge table small enough to be made for every test. */
 const SLOTS = { entries: 256, overflow: 64 } as const;
 
@@ -39,7 +41,6 @@ export const bridgedLabelOf = (vif: number): number => 200 + vif;
 export const FLOOD_LABEL = 300;
 export const ROUTING_LABEL = 301;
 export const VNI = 3333;
-export const GATEWAY_MAC = '00:00:5e:00:01:00';
 export const HOST_MAC = '0c:c4:7a:59:62:5c';
 /** Addresses on the underlay: of this host, and of the next one there. */
 export const UNDERLAY_MAC = '0c:00:00:00:00:01';

@@ -24,7 +24,6 @@ interface Wrapped {
 
 const OUTER_TTL = 64;
 const SOURCE_PORT = 49_152;
-const GATEWAY_MAC = '00:00:5e:00:01:00';
 /** Who sends: nothing asks for it. */
 const SENDER_MAC = '02:00:00:00:00:01';
 
@@ -75,7 +74,7 @@ function macOf(address: string, target: Nexthop | undefined, { vifs, vrfs }: Tab
   const vrf = target && target.vrf >= 0 ? vrfs[target.vrf] : undefined;
   const routes = family(address) === 4 ? vrf?.inet.records() : vrf?.inet6.records();
   const route = [...(routes ?? [])].find(({ prefix, length }) => prefix === address && length >= 32);
-  return route?.stitchedMac ?? GATEWAY_MAC;
+  return route?.stitchedMac ?? ethernet.GATEWAY_MAC;
 }
 
 function hostNamed(host: string, { peers }: Tables): PeerRecord {

@@ -22,7 +22,10 @@ export const TYPE_VLAN = 0x8100;
 export const TYPE_SERVICE_VLAN = 0x88a8;
 export const TYPE_IPV6 = 0x86dd;
 
-/** The address of everybody. */
+/** MAC of every network's gateway, and of the datapath's end of every port. */
+export const GATEWAY_MAC = '00:00:5e:00:01:00';
+/** The address of everybody, as text and as bytes. */
+export const BROADCAST_MAC = 'ff:ff:ff:ff:ff:ff';
 export const BROADCAST = new Uint8Array(6).fill(0xff);
 
 /** Whether a whole header lies in [at, end). Ask once; the accessors below do not ask again. */

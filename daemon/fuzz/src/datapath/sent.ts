@@ -1,4 +1,4 @@
-import { GATEWAY_MAC } from '#vrouterd/agent/compile.js';
+import { GATEWAY_MAC } from '#vrouterd/wire/ethernet.js';
 import { VNET_LEN } from '#vrouterd/io/device.js';
 import { VIF_ID } from '#vrouterd/tables/records.js';
 import type { Tables } from '#vrouterd/tables/tables.js';

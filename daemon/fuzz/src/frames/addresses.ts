@@ -1,4 +1,5 @@
-import { GATEWAY_LINK_LOCAL, GATEWAY_MAC } from '#vrouterd/agent/compile.js';
+import { GATEWAY_LINK_LOCAL } from '#vrouterd/agent/compile.js';
+import { GATEWAY_MAC } from '#vrouterd/wire/ethernet.js';
 import * as addr from '#vrouterd/wire/addr.js';
 import { put32 } from '#vrouterd/wire/bytes.js';
 

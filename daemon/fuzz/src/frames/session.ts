@@ -1,5 +1,5 @@
 import type { Choices } from '../engine/choices.js';
-import { GATEWAY_MAC } from '#vrouterd/agent/compile.js';
+import { GATEWAY_MAC } from '#vrouterd/wire/ethernet.js';
 import { parseMac } from '#vrouterd/wire/addr.js';
 import { GUESTS, guestMac, IP6S, IPS } from './addresses.js';
 import { put16, repair } from './shape.js';

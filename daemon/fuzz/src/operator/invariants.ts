@@ -1,4 +1,4 @@
-import { GATEWAY_MAC } from '#vrouterd/agent/compile.js';
+import { GATEWAY_MAC } from '#vrouterd/wire/ethernet.js';
 import { fatFlowConflict } from '#vrouterd/control/fat-flow.js';
 import { KINDS } from '#vrouterd/control/schema.js';
 import type { StoredObject } from '#vrouterd/control/store.js';
