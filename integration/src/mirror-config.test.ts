@@ -168,4 +168,15 @@ async function toTheUnderlay(t: ExecutionContext, scenario: Scenario): Promise<v
     lines.filter((line) => /4\.4\.4\.3\.\d+ > 192\.168\.100\.50\.9098: /.test(line)).length >= 6,
     lines.join('\n'),
   );
+
+  // Copies of sessions as well: they come from the guests, as the host's stack refuses its own address from outside.
+  const rule = { source: { virtualNetwork: 'traffic-net' }, destination: { virtualNetwork: 'traffic-net' } };
+  const flows = policy('flows', 'traffic-net');
+  const analyzer = { analyzerName: 'flows', analyzerIp: VTEP, udpPort: 9099 };
+  const mirrored = { ...flows, spec: { rules: [{ ...rule, mirror: analyzer }] } };
+  await h1.daemon.apply(mirrored, trafficNet('flows', 'out'));
+  const sessions = await vtep.capture('fabric0', 'udp port 9099');
+  await vnf.namespace.ping(other.address, 3);
+  const copies = await sessions.stop();
+  t.true(copies.filter((line) => / 4\.4\.4\.[34]\.\d+ > 192\.168\.100\.50\.9099: /.test(line)).length >= 6);
 }

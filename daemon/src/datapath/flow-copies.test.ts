@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import type { AclRecord, AclRuleRecord, RuleMirrorRecord } from '../tables/records.js';
+import { hostVif } from '../agent/fixed-vifs.js';
+import { type AclRecord, type AclRuleRecord, NH_ID, type RuleMirrorRecord, VIF_ID } from '../tables/records.js';
 import { aclOf, aclRule } from '../testing/acl-rules.js';
 import { pair } from '../testing/flow-entries.js';
 import { setMirror, type WrappedCopy, wrappedCopies } from '../testing/mirrors.js';
@@ -52,6 +53,26 @@ const copiesAt = (port: number, sent: Sent): WrappedCopy[] =>
   wrappedCopies(sent.filter((one) => one.port === port).map(({ frame }) => frame));
 const flagsOf = (copy: WrappedCopy): number => Number.parseInt(copy.metadata[1][1], 16);
 const networksOf = ({ metadata }: WrappedCopy): string[] => [metadata[2][1], metadata[3][1]];
+
+test('copies for an analyzer the host leads to come from the guest, as the host refuses its own address from outside', (t) => {
+  const net = network(mirroring(both(2)));
+  const { vifs, nexthops } = hostVif('vhost0', '02:00:00:00:00:77', 1500);
+  for (const record of vifs) net.tables.apply({ table: 'vif', op: 'set', record });
+  for (const record of nexthops) net.tables.apply({ table: 'nexthop', op: 'set', record });
+  const vrf = net.tables.vifs.get(3)?.vrf ?? -1;
+  const way = { vrf, family: 'inet', prefix: '9.9.9.0', length: 24, nexthop: NH_ID.host, label: -1, flags: 0 } as const;
+  const record = { ...way, network: 0, groups: [], stitchedMac: null, stitchedIndex: -1 };
+  net.tables.apply({ table: 'route', op: 'set', record });
+  for (const [from, to] of [
+    [3, 4],
+    [4, 3],
+  ]) {
+    const [copy] = copiesAt(VIF_ID.host, net.receive(from, udp(from, to, 1000, 1000)));
+    t.like(copy, { source: ipOf(from), destination: '9.9.9.9' });
+    t.deepEqual(copy.metadata[0], [1, '192.168.200.11']);
+  }
+  t.is(net.imbalance(), 0);
+});
 
 test('packets of a session are copied in both directions, with host, action and networks of each', (t) => {
   const net = network(mirroring(both(0)));

@@ -230,7 +230,16 @@ function findLeg(dp: Datapath, { record }: Mirror): boolean {
   const way = tables.nexthops.get(route.nexthop);
   state.leg = way ?? null;
   state.label = route.label;
+  // The host's stack takes nothing that comes from its own address; from guests it takes what is for the underlay.
+  if (way?.oif === VIF_ID.host && state.addressed === null) state.addressed = guestOf(dp);
   return way !== undefined && isWay(dp, way);
+}
+
+/** The guest of this host whose packet the original is: who sends it, else who is sent it. */
+function guestOf({ tables, mirrors: { original } }: Datapath): Vif | null {
+  const sender = original.peer < 0 ? original.vif : -1;
+  const id = sender >= VIF_ID.firstVirtual ? sender : (tables.nexthops.get(original.nexthop)?.oif ?? -1);
+  return id >= VIF_ID.firstVirtual ? (tables.vifs.get(id) ?? null) : null;
 }
 
 /** Whether frames can be sent by a nexthop: out of an interface that is not the agent's, or through a tunnel. */
