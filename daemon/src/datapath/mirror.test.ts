@@ -241,3 +241,13 @@ test('an interface with several mirrors is copied for each in its direction', (t
   t.deepEqual(ports(network.receive(4, ping(4, 3))), [1001, 1002]);
   t.is(network.imbalance(), 0);
 });
+
+test('what is too short for an Ethernet header is not copied', (t) => {
+  const network = mirrored();
+  t.deepEqual(
+    network.fromAgent(3, Uint8Array.of(0xff, 0xff)).map(({ port }) => port),
+    [3],
+  );
+  t.is(network.fromAgent(3, new Uint8Array(14)).length, 2);
+  t.is(network.imbalance(), 0);
+});

@@ -29,8 +29,7 @@ import { FLOW } from '../tables/flow.js';
 
 /** The interface has received the frame in hand, of which nothing but the length was looked at. */
 export function mirrorReceived(dp: Datapath, ids: readonly number[], vif: Vif): void {
-  const { p, mirrors: state, tables } = dp;
-  if (p.end - p.at < ethernet.LEN) return;
+  const { mirrors: state, tables } = dp;
   state.kind = MIRRORED.received;
   state.isIngress = true;
   state.sender = vif;
@@ -107,7 +106,9 @@ export function nicVlanOf({ mirrors }: Tables, { receiveMirrors }: Vif): number 
 const NOTHING_NAMED = new Uint8Array(0);
 const NO_HOST = new Uint8Array(4);
 
+/** Copies the frame in hand for an interface's analyzers; what has no Ethernet header is no frame. */
 function copyOfPort(dp: Datapath, ids: readonly number[], vif: Vif, metadata: Uint8Array): void {
+  if (dp.p.end - dp.p.at < ethernet.LEN) return;
   const { mirrors: state } = dp;
   state.vrf = vif.vrf;
   state.addressed = vif;
