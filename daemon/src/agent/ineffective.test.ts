@@ -6,6 +6,7 @@ const POLICIES = byName(
   policyObject('open', {}),
   policyObject('web', { protocol: 'tcp' }),
   policyObject('no', { action: 'deny' }),
+  policyObject('tap', { mirror: { analyzerName: 'DPI', analyzerIp: '7.7.7.3' } }),
 );
 
 /** What is said of an interface; `spec` and `networkSpec` add to it and to its network. */
@@ -36,6 +37,15 @@ test('in packet mode everything that needs flows is named, and what to do', (t) 
     said({ packetMode: true }, { rpf: 'disable', fatFlows: [{ protocol: 'tcp' }] }),
     `${VM} in packet mode fatFlows and portSecurity do nothing; set packetMode: false, or remove them (portSecurity: false)`,
   );
+});
+
+test('mirrors of policies need sessions, and those of the interface do not', (t) => {
+  const mirrors = [{ analyzerName: 'DPI', analyzerIp: '7.7.7.3' }];
+  t.is(
+    said({ packetMode: true, portSecurity: false, mirrors }, { policies: ['tap'] }),
+    `${VM} in packet mode mirroring by NetworkPolicy/tap does nothing; set packetMode: false, or remove it`,
+  );
+  t.is(said({ mirrors }, { policies: ['tap'] }), undefined);
 });
 
 test('an interface that is in packet mode and says so everywhere is left in peace', (t) => {

@@ -25,6 +25,10 @@ export function ineffective(
     const policy = policies.get(name);
     return policy !== undefined && isFilter(policy) ? [`the filters of ${subject(policy)}`] : [];
   });
+  const mirrors = network.spec.policies.flatMap((name) => {
+    const isMirror = policies.get(name)?.spec.rules.some(({ mirror }) => mirror !== undefined) ?? false;
+    return isMirror ? [`mirroring by ${subject({ kind: 'NetworkPolicy', name })}`] : [];
+  });
   const rest = {
     fatFlows: fatFlows.length + network.spec.fatFlows.length > 0,
     maxFlows: maxFlows > 0,
@@ -32,7 +36,12 @@ export function ineffective(
     portSecurity: !isLayer2 && isProtected,
     rpf: !isLayer2 && isProtected && network.spec.rpf === 'enable',
   };
-  const items = [...groups, ...filters, ...Object.entries(rest).flatMap(([field, is]) => (is ? [field] : []))];
+  const items = [
+    ...groups,
+    ...filters,
+    ...mirrors,
+    ...Object.entries(rest).flatMap(([field, is]) => (is ? [field] : [])),
+  ];
   if (items.length === 0) return undefined;
   return isLayer2
     ? lineOf(vmi, `in ${subject(network)}, which is of layer 2,`, items, 'use forwardingMode l2_l3')
