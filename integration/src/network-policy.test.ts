@@ -1,8 +1,9 @@
 import test from 'ava';
 import type { DropstatsDump, InetRouteDump } from '../../daemon/src/control/dumps.js';
 import type { Daemon } from './lab/daemon.js';
+import { mirrorTo, resolved } from './lab/mirror.js';
 import type { Background } from './lab/process.js';
-import { sleep } from './lab/process.js';
+import { sleep, until } from './lab/process.js';
 import { type Document, portOf } from './lab/topology.js';
 import {
   A,
@@ -79,6 +80,24 @@ test('a ping that runs stops at once when a rule denies it or its policy goes, a
   t.false(await goesOn(ping));
   await daemon.apply(...ATTACHED);
   t.true(await goesOn(ping));
+
+  // A rule that gets a mirror has the session copied that is under way, in both directions.
+  const mirror = { analyzerName: 'dpi', analyzerIp: B };
+  await daemon.apply(policy('p', between({ protocol: 'icmp', mirror })));
+  await resolved(daemon, 'dpi');
+  await until(
+    'packets are copied',
+    async () => (await mirrorTo(daemon, 'dpi')).counters.ingress.packets > 3 || undefined,
+  );
+  t.regex(await daemon.run('flow', '-l'), /\n Mirror Index : 0 SPort/);
+  t.regex(
+    await daemon.run('vrouter', `trace a icmp ${B}`),
+    /\n +mirror +mirror 0 \(dpi\), the session +copied, out of /,
+  );
+  t.true(await goesOn(ping));
+  await daemon.apply(ICMP);
+  t.true(await goesOn(ping));
+  t.false((await daemon.run('flow', '-l')).includes('Mirror Index'));
 });
 
 test('a policy of one direction lets one side begin, and the other answer', async (t) => {
