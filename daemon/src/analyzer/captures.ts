@@ -22,6 +22,8 @@ export interface CaptureOptions {
   readonly name?: string;
   /** Bytes kept of each frame; 0: all [0]. */
   readonly snapLength?: number;
+  /** Whether a frame is taken [all]. */
+  readonly accepts?: (frame: Frame) => boolean;
   /** It ends by itself when the file has this many bytes, or after so long. */
   readonly maxBytes?: number;
   readonly maxSeconds?: number;
@@ -84,6 +86,7 @@ class RunningCapture implements Sink {
   readonly #file: GrowingFile;
   readonly #writer: PcapngWriter;
   readonly #maxBytes: number;
+  readonly #accepts: CaptureOptions['accepts'];
   readonly #ended: () => void;
   #timer: NodeJS.Timeout | undefined;
 
@@ -91,6 +94,7 @@ class RunningCapture implements Sink {
     this.#file = file;
     const { snapLength = 0, maxBytes = Infinity, maxSeconds } = options;
     this.#maxBytes = maxBytes;
+    this.#accepts = options.accepts;
     this.#ended = ended;
     this.#writer = new PcapngWriter(file.write, { snapLength, statistics });
     this.flush();
@@ -102,7 +106,7 @@ class RunningCapture implements Sink {
   }
 
   frame(frame: Frame): void {
-    if (!this.isOpen) return;
+    if (!this.isOpen || this.#accepts?.(frame) === false) return;
     this.#try(() => {
       this.#writer.frame(frame);
       this.packets++;

@@ -35,8 +35,8 @@ async function server(t: ExecutionContext) {
 }
 
 /** What a stream said so far. */
-async function follow(url: string): Promise<{ answer: IncomingMessage; read: () => Uint8Array }> {
-  const request = get(`${url}/v1/stream`, { headers: { authorization }, agent: false });
+async function follow(url: string, query = ''): Promise<{ answer: IncomingMessage; read: () => Uint8Array }> {
+  const request = get(`${url}/v1/stream${query}`, { headers: { authorization }, agent: false });
   const [answer] = (await once(request, 'response')) as [IncomingMessage];
   const chunks: Uint8Array[] = [];
   answer.on('data', (chunk: Uint8Array) => chunks.push(chunk));
@@ -95,6 +95,22 @@ test('JSON that curl calls a form is JSON; what is none, or has other fields, is
   t.is((await start('<a/>', 'text/xml')).status, 415);
   t.is((await ask('/v1/captures/b.pcapng')).status, 404);
   t.is((await ask('/v1/captures/..%2fpasswd.pcap')).status, 404);
+});
+
+test('a capture and a stream have only frames of the network and by the filter that were asked for', async (t) => {
+  const { post, source, ask, url } = await server(t);
+  const { name } = await post('/v1/captures', { name: 'one', vn: 'n1', direction: 'ingress' });
+  await post('/v1/captures', { name: 'none', filter: 'greater 100' });
+  const stream = await follow(url, '?vn=n1&filter=less%20100');
+  for (const network of [0, 1, 2]) source.send(new Uint8Array(60), { network });
+  source.flush();
+  const packets = async (of: string) =>
+    ((await (await ask('/v1/captures')).json()) as CaptureDump[]).find((one) => one.name === of)?.packets;
+  t.deepEqual([await packets(name), await packets('none.pcapng')], [1, 0]);
+  await until(() => blockTypes(stream.read()).length === 3);
+  t.deepEqual(blockTypes(stream.read()), [BLOCK.section, BLOCK.interface, BLOCK.enhancedPacket]);
+  t.is((await ask('/v1/stream?filter=nonsense')).status, 400);
+  t.is((await ask('/v1/stream?direction=up')).status, 400);
 });
 
 test('parts of a file are fetched', async (t) => {

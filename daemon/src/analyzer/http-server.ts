@@ -6,6 +6,8 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { parseRange } from './byte-range.js';
 import { CaptureError, type CaptureOptions, type Captures, type FrameSource } from './captures.js';
 import { DISSECTOR } from './dissector.js';
+import { acceptor } from './filter.js';
+import { DIRECTION_NAMES } from './frame.js';
 import { LiveStream, type StreamCounters } from './live-stream.js';
 import { checkFor } from './token.js';
 
@@ -30,19 +32,23 @@ const STATUS = { notFound: 404, conflict: 409, invalid: 400 } as const;
 const count = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const;
 const seconds = { type: 'number', exclusiveMinimum: 0, maximum: 2_000_000 } as const;
 const strict = (properties: Record<string, object>) => ({ type: 'object', additionalProperties: false, properties });
+const word = { type: 'string' } as const;
+const CHOICE = { vn: word, host: word, direction: { enum: DIRECTION_NAMES }, filter: word } as const;
 const START = {
-  ...strict({ name: { type: 'string' }, snapLength: count, maxBytes: count, maxSeconds: seconds }),
+  ...strict({ ...CHOICE, name: { type: 'string' }, snapLength: count, maxBytes: count, maxSeconds: seconds }),
   nullable: true,
 };
-const STREAM = strict({ snapLength: count });
+const STREAM = strict({ ...CHOICE, snapLength: count });
 
 /** A server that listens nowhere yet. Its `close` ends running streams; captures are the caller's. */
 export function createHttpServer(options: HttpOptions): FastifyInstance {
   const app = createApp(options);
   const { captures } = options;
   app.get('/v1/captures', () => captures.list());
-  app.post<{ Body: CaptureOptions | null }>('/v1/captures', { schema: { body: START } }, async ({ body }, reply) =>
-    reply.status(201).send(await captures.start(body ?? {})),
+  app.post<{ Body: (Choice & Omit<CaptureOptions, 'accepts'>) | null }>(
+    '/v1/captures',
+    { schema: { body: START } },
+    async ({ body }, reply) => reply.status(201).send(await captures.start({ ...body, ...acceptance(body ?? {}) })),
   );
   app.get<{ Params: Named }>('/v1/captures/:name', (request, reply) => sendFile(captures, request, reply));
   app.post<{ Params: Named }>('/v1/captures/:name/stop', ({ params: { name } }) => captures.stop(name));
@@ -53,6 +59,29 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
   app.get('/v1/cmirror.lua', (_, reply) => reply.type('text/x-lua').send(createReadStream(DISSECTOR)));
   registerStreams(app, options);
   return app;
+}
+
+/** Which frames are wanted. */
+interface Choice {
+  readonly vn?: string;
+  readonly host?: string;
+  readonly direction?: (typeof DIRECTION_NAMES)[number];
+  readonly filter?: string;
+}
+
+/** The choice as a test. Throws CaptureError for a filter that makes no sense. */
+function acceptance({ vn, host, direction, filter = '' }: Choice): Pick<CaptureOptions, 'accepts'> {
+  try {
+    const accepts = acceptor({
+      networks: vn === undefined ? [] : [vn],
+      hosts: host === undefined ? [] : [host],
+      direction: direction === undefined ? null : DIRECTION_NAMES.indexOf(direction),
+      filter,
+    });
+    return accepts === undefined ? {} : { accepts };
+  } catch (error) {
+    throw new CaptureError('invalid', (error as Error).message);
+  }
 }
 
 interface Named {
@@ -140,19 +169,20 @@ function registerStreams(app: FastifyInstance, { source, tell }: HttpOptions): v
     for (const stream of streams.keys()) stream.close();
     done();
   });
-  app.get<{ Querystring: { snapLength?: number } }>(
+  app.get<{ Querystring: Choice & { snapLength?: number } }>(
     '/v1/stream',
     { schema: { querystring: STREAM }, exposeHeadRoute: false },
     (request, reply) => {
       if (streams.size >= STREAMS_MAX) {
         return reply.status(503).send(errorReply('unavailable', `there are ${STREAMS_MAX} readers already`));
       }
+      const options = { ...request.query, ...acceptance(request.query) };
       const { raw } = reply.hijack();
       const { socket } = request;
       const reader = `${socket.remoteAddress ?? '?'} port ${socket.remotePort ?? '?'}`;
       socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
       raw.writeHead(200, { 'content-type': PCAPNG, 'cache-control': 'no-store' });
-      const stream = new LiveStream(raw, source.statistics, request.query);
+      const stream = new LiveStream(raw, source.statistics, options);
       streams.set(stream, () => ({ reader, ...stream.counters, waiting: raw.writableLength }));
       source.addSink(stream);
       raw.once('close', () => {

@@ -20,6 +20,11 @@ export interface StreamCounters {
   lost: number;
 }
 
+interface StreamOptions extends Omit<PcapngOptions, 'statistics'> {
+  /** Whether a frame is wanted [all]. */
+  readonly accepts?: (frame: Frame) => boolean;
+}
+
 /** Bytes that may wait for the reader; besides them there is at most the writer's own buffer. */
 const WAITING_MAX = 8 * 1024 * 1024;
 
@@ -31,10 +36,12 @@ export class LiveStream implements Sink {
   readonly counters: StreamCounters = { packets: 0, lost: 0 };
   readonly #reader: Reader;
   readonly #writer: PcapngWriter;
+  readonly #accepts: StreamOptions['accepts'];
   #isClosed = false;
 
-  constructor(reader: Reader, statistics: Statistics, options: Omit<PcapngOptions, 'statistics'> = {}) {
+  constructor(reader: Reader, statistics: Statistics, options: StreamOptions = {}) {
     this.#reader = reader;
+    this.#accepts = options.accepts;
     this.#writer = new PcapngWriter(
       (bytes, at, length) => {
         reader.write(bytes.slice(at, at + length));
@@ -46,7 +53,7 @@ export class LiveStream implements Sink {
   }
 
   frame(frame: Frame): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#accepts?.(frame) === false) return;
     if (this.#reader.writableLength > WAITING_MAX) {
       this.counters.lost++;
       return;
