@@ -8,6 +8,7 @@ import {
 } from '../control/mirror-destination.js';
 import { subject } from '../control/schema.js';
 import type { DraftObject } from './draft.js';
+import { isIpv6 } from '../wire/addr.js';
 
 /** Most analyzers the packets of one rule are copied to: a flow entry has room for no more. */
 export const RULE_MIRRORS_MAX = 2;
@@ -17,7 +18,7 @@ type Interface = Pick<DraftObject<'VirtualMachineInterface'>, 'name' | 'metadata
 
 /** Where copies for an interface go: its first IPv4 address, else its first IPv6 one; null: it has none. */
 export function copyAddress(addresses: readonly string[]): string | null {
-  return addresses.find((address) => !address.includes(':')) ?? addresses.at(0) ?? null;
+  return addresses.find((address) => !isIpv6(address)) ?? addresses.at(0) ?? null;
 }
 
 /**

@@ -24,6 +24,7 @@ import {
 } from '../tables/records.js';
 import { linkLocalOf } from './link-local.js';
 import { BROADCAST_MAC, GATEWAY_MAC } from '../wire/ethernet.js';
+import { familyOf, hostLength } from '../wire/addr.js';
 
 /** Link-local address of the gateway. */
 export const GATEWAY_LINK_LOCAL = linkLocalOf(GATEWAY_MAC);
@@ -331,7 +332,7 @@ function routesOf(network: NetworkPlan): Omit<RouteRecord, 'stitchedIndex'>[] {
     const flags = ROUTE_FLAG.trap | ROUTE_FLAG.flood;
     routes.push({ ...route, family, prefix: subnet.prefix, length: subnet.length, nexthop: NH_ID.drop, flags });
     const own = new Set([subnet.gateway, subnet.service].filter((address) => address !== null));
-    for (const prefix of own) routes.push({ ...gateway, family, prefix, length: hostLength(family) });
+    for (const prefix of own) routes.push({ ...gateway, family, prefix, length: hostLength(prefix) });
   }
   const hasIpv6 = network.subnets.some((subnet) => subnet.family === 'inet6');
   if (hasIpv6) routes.push({ ...gateway, family: 'inet6', prefix: GATEWAY_LINK_LOCAL, length: 128 });
@@ -344,7 +345,7 @@ function routesOf(network: NetworkPlan): Omit<RouteRecord, 'stitchedIndex'>[] {
         groups: port.groups,
         family,
         prefix: address,
-        length: hostLength(family),
+        length: hostLength(address),
         nexthop: port.l3Nexthop,
         flags: ROUTE_FLAG.proxy,
         // A network that does not bridge has everything routed: it answers with the gateway's MAC.
@@ -374,7 +375,7 @@ function leakedRoutes(network: NetworkPlan, neighbours: readonly NetworkPlan[]):
           vrf: network.vrf,
           family,
           prefix: address,
-          length: hostLength(family),
+          length: hostLength(address),
           nexthop: l3Nexthop,
           label: -1,
           flags: ROUTE_FLAG.proxy,
@@ -409,17 +410,6 @@ function bridgeOf(network: NetworkPlan): Omit<BridgeRecord, 'index'>[] {
   for (const port of network.interfaces)
     rows.push({ vrf, mac: port.mac, nexthop: port.l2Nexthop, label: -1, flags: 0 });
   return rows;
-}
-
-function hostLength(family: 'inet' | 'inet6'): number {
-  return family === 'inet' ? 32 : 128;
-}
-
-/** Whether the text of an address or prefix is one of IPv6. */
-export const isIpv6 = (text: string): boolean => text.includes(':');
-
-function familyOf(address: string): 'inet' | 'inet6' {
-  return isIpv6(address) ? 'inet6' : 'inet';
 }
 
 /** An Ethernet header as nexthops keep it; its type is written when a packet is sent. */

@@ -2,7 +2,7 @@
 import type { Route } from 'packet-io';
 import { contains, parseAddress, parsePrefix } from '../control/prefix.js';
 import { NH_ID, ROUTE_FLAG, type RouteRecord } from '../tables/records.js';
-import { formatIpv4, formatIpv6 } from '../wire/addr.js';
+import { familyOf, hostLength, formatIpv4, formatIpv6 } from '../wire/addr.js';
 import { get16, get32 } from '../wire/bytes.js';
 import { FABRIC, type NetworkPlan } from './compile.js';
 
@@ -68,12 +68,12 @@ function guestsOf(connected: readonly NetworkPlan[]) {
   return inOrder.flatMap(({ networkId, interfaces }) =>
     interfaces.flatMap(({ addresses, groups, l3Nexthop }) =>
       addresses.map((address) => {
-        const family = address.includes(':') ? ('inet6' as const) : ('inet' as const);
+        const family = familyOf(address);
         const row: Row = {
           vrf: FABRIC.vrf,
           family,
           prefix: address,
-          length: family === 'inet' ? 32 : 128,
+          length: hostLength(address),
           nexthop: l3Nexthop,
           label: -1,
           flags: ROUTE_FLAG.proxy,

@@ -7,6 +7,7 @@ import type { StoredObject } from '../control/store.js';
 import type { AclPeer, AclRecord, AclRuleRecord, PortRange, RuleMirrorRecord } from '../tables/records.js';
 import { RULE_MIRRORS_MAX } from './analyzer-status.js';
 import { ANY_PROTOCOL, ANYBODY, protocolNumber } from './policy.js';
+import { isIpv6 } from '../wire/addr.js';
 
 export type FirewallObject = StoredObject<'FirewallPolicy'>;
 type Labelled = Pick<StoredObject<'VirtualMachineInterface'>, 'metadata'>;
@@ -146,7 +147,7 @@ function policyRules(policy: FirewallObject, side: Side, numbers: FirewallNumber
 }
 
 const isOneFamily = ({ prefix: a }: AclPeer, { prefix: b }: AclPeer): boolean =>
-  a === null || b === null || a.includes(':') === b.includes(':');
+  a === null || b === null || isIpv6(a) === isIpv6(b);
 
 function peersOf(ends: readonly FirewallEndpoint[], policy: FirewallObject, { groupOf }: FirewallNumbers): AclPeer[] {
   if (ends.length === 0) return [ANYBODY];

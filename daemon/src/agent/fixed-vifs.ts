@@ -4,6 +4,7 @@ import { type Compiled, EMPTY, ethernetHex, FABRIC, UNRESTRICTED } from './compi
 import { linkLocalOf } from './link-local.js';
 import type { UnderlayLink } from './underlay.js';
 import { BROADCAST_MAC, GATEWAY_MAC } from '../wire/ethernet.js';
+import { isIpv6 } from '../wire/addr.js';
 
 const NO_VRF = 65535;
 
@@ -18,7 +19,7 @@ export function physicalVif({ name, mac, mtu }: UnderlayLink, address: string): 
   const { transmitOffload, l3, l2, vhostPhysical, etreeRoot } = VIF_FLAG;
   const vif: VifRecord = {
     ...FIXED_VIF,
-    ...(address.includes(':') ? { ip6: address } : { ip: address }),
+    ...(isIpv6(address) ? { ip6: address } : { ip: address }),
     id: VIF_ID.physical,
     type: VIF_TYPE.physical,
     name,

@@ -2,6 +2,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Run } from './command.js';
 import { IpBatch } from './ip-batch.js';
 import type { Settings } from './kernel.js';
+import { isIpv6 } from '../wire/addr.js';
 
 /** Number of the routing protocol our routes bear (`ip route`'s `proto`), so that they are told from everybody else's. */
 const ROUTE_PROTOCOL = 118;
@@ -114,7 +115,7 @@ export class HostRoutes {
   /** The host has no address of its own on vhost0 that guests know the way to. */
   #sourceFor(guest: string): readonly string[] {
     const { address } = this.#parts;
-    return address.includes(':') === guest.includes(':') ? ['src', address] : [];
+    return isIpv6(address) === isIpv6(guest) ? ['src', address] : [];
   }
 
   /** Switches forwarding on as far as these guests need it, and what they do not need back to what it was. */
@@ -143,9 +144,9 @@ export class HostRoutes {
     const interfaces = [host, underlay].filter((name) => name !== null);
     const switches = new Set<string>();
     const addresses = [...guests];
-    if (addresses.some((guest) => !guest.includes(':')))
+    if (addresses.some((guest) => !isIpv6(guest)))
       for (const name of interfaces) switches.add(`ipv4/conf/${name}/forwarding`);
-    if (!addresses.some((guest) => guest.includes(':'))) return switches;
+    if (!addresses.some((guest) => isIpv6(guest))) return switches;
     // Older kernels forward IPv6 everywhere or nowhere.
     const alone = interfaces.map((name) => `ipv6/conf/${name}/force_forwarding`);
     const hasOwn = alone.every((path) => settings.get(path) !== undefined);

@@ -1,10 +1,11 @@
 /** The rows of the tables that make a mirror. */
 import type { MirrorTo } from '../control/mirror-to.js';
 import { type MirrorRecord, NH_FLAG, NH_ID, NH_TYPE, type NexthopRecord, VIF_ID } from '../tables/records.js';
-import { ethernetHex, isIpv6 } from './compile.js';
+import { ethernetHex } from './compile.js';
 import { HOST_ADDRESS } from './fixed-vifs.js';
 import { linkLocalOf } from './link-local.js';
 import type { Way } from './way.js';
+import { isIpv6 } from '../wire/addr.js';
 
 /** This host, as copies name it. */
 export interface MirrorHost {

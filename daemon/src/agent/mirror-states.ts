@@ -3,8 +3,8 @@ import { subject } from '../control/schema.js';
 import type { StateStore, StoredObject } from '../control/store.js';
 import { NH_ID } from '../tables/records.js';
 import type { Tables } from '../tables/tables.js';
-import { parseAddress } from '../wire/addr.js';
-import { FABRIC, isIpv6 } from './compile.js';
+import { familyOf, parseAddress } from '../wire/addr.js';
+import { FABRIC } from './compile.js';
 import { connections, names } from './connections.js';
 import { exportTargets, importTargets } from './exchange.js';
 import { instanceOf, isRaw, type MirrorUse } from './mirror-uses.js';
@@ -136,7 +136,7 @@ export class MirrorStates {
     if (vrf === undefined || network === undefined) return `${use.network} is not on this host`;
     if (network.spec.forwardingMode === 'l2')
       return `${subject(network)} is of layer 2 and routes nothing; set juniperHeader: false, or use forwardingMode l2_l3`;
-    const route = tables.vrfs[vrf]?.[isIpv6(address) ? 'inet6' : 'inet'].lookup(parseAddress(address), 0);
+    const route = tables.vrfs[vrf]?.[familyOf(address)].lookup(parseAddress(address), 0);
     const nexthop = route?.nexthop ?? NH_ID.discard;
     if (nexthop === NH_ID.agent) return `${address} is an address of the gateway of ${subject(network)}`;
     if (nexthop !== NH_ID.discard && nexthop !== NH_ID.drop) return undefined;

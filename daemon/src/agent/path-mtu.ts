@@ -25,7 +25,7 @@ const PORTS_LEN = 4;
  */
 export function readTooBig(frame: Uint8Array, source: string): TooBig | null {
   const at = ethernet.LEN;
-  const isIpv6 = source.includes(':');
+  const isIpv6 = addr.isIpv6(source);
   const type = get16(frame, ethernet.TYPE);
   if (!isIpv6 && type === ethernet.TYPE_IPV4) return readIpv4(frame, at, source);
   if (isIpv6 && type === ethernet.TYPE_IPV6) return readIpv6(frame, at, source);

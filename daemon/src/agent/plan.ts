@@ -14,6 +14,7 @@ import { vifMirrors } from './mirror-uses.js';
 import { addressPlan, planOf } from './ipam.js';
 import type { PortSpec } from './ports.js';
 import type { GuestConfig } from './punt.js';
+import { hostLength, isIpv6 } from '../wire/addr.js';
 
 export type NetworkObject = StoredObject<'VirtualNetwork'>;
 export type InterfaceObject = StoredObject<'VirtualMachineInterface'>;
@@ -49,7 +50,7 @@ export function portSpec(network: NetworkObject, vmi: InterfaceObject, ids: Ids,
     mtu: mtuOf(network, host),
     addresses: vmi.status.addresses.map((address) => ({
       address,
-      prefixLength: planOf(plans, parseAddress(address))?.range.length ?? (address.includes(':') ? 128 : 32),
+      prefixLength: planOf(plans, parseAddress(address))?.range.length ?? hostLength(address),
     })),
     gateways: isRouted(network) ? subnets.flatMap((subnet) => addressPlan(subnet).gateway ?? []) : [],
   };
@@ -234,12 +235,12 @@ export function guestConfig(network: NetworkObject, vmi: InterfaceObject, host: 
 /** Whether DHCP is on where the interface has its IPv4 address, or, when it has none, any other. */
 function servesDhcp(network: NetworkObject, vmi: InterfaceObject): boolean {
   const subnets = subnetsOf(network, vmi);
-  const ipv4 = subnets.filter(({ prefix }) => !prefix.includes(':'));
+  const ipv4 = subnets.filter(({ prefix }) => !isIpv6(prefix));
   return (ipv4.length > 0 ? ipv4 : subnets).some(({ enableDhcp }) => enableDhcp);
 }
 
 function dhcpConfig(network: NetworkObject, vmi: InterfaceObject, host: HostPlan): DhcpConfig | null {
-  const address = vmi.status.addresses.find((candidate) => !candidate.includes(':'));
+  const address = vmi.status.addresses.find((candidate) => !isIpv6(candidate));
   const subnet = address === undefined ? undefined : subnetsOf(network, { status: { addresses: [address] } }).at(0);
   if (address === undefined || subnet === undefined) return null;
   const { range, gateway, serviceAddress } = addressPlan(subnet);

@@ -16,6 +16,7 @@ import {
   setMtu,
   setUp,
 } from './port-plan.js';
+import { isIpv6 } from '../wire/addr.js';
 
 /**
  * Longest super-frame a guest's interface is given, bytes. In a tunnel every segment has headers of its own, some 70 bytes, and the
@@ -163,7 +164,7 @@ function configuration(spec: PortSpec, attach: NetnsAttach, alias: string): read
     ['address', 'flush', 'dev', ifName, 'scope', 'global'],
     ...addresses.map(({ address, prefixLength }): Words => {
       // A duplicate is detected where addresses are assigned; until detection ends, the guest could not be reached.
-      const options = address.includes(':') ? ['nodad'] : [];
+      const options = isIpv6(address) ? ['nodad'] : [];
       return ['address', 'add', `${address}/${prefixLength}`, 'dev', ifName, ...options];
     }),
     ...gateways.map((gateway): Words => ['route', 'replace', 'default', 'via', gateway, 'dev', ifName]),

@@ -1,7 +1,8 @@
 import { type HostRoute, hostRouteKey } from '../control/host-route.js';
-import { type InterfacePlan, isIpv6, type NetworkPlan } from './compile.js';
+import { type InterfacePlan, type NetworkPlan } from './compile.js';
 import { ACTIVE } from './rank.js';
 import { linkLocalOf } from './link-local.js';
+import { hostLength } from '../wire/addr.js';
 
 /** What this host realises and others send to, by key: addresses and MACs of open interfaces, and the networks they are in. */
 export function publishedRoutes(networks: Iterable<NetworkPlan>): Map<string, HostRoute> {
@@ -27,7 +28,7 @@ function inetRoute(network: NetworkPlan, port: InterfacePlan, address: string): 
   return {
     kind: 'inet',
     network: network.name,
-    prefix: `${address}/${isIpv6(address) ? 128 : 32}`,
+    prefix: `${address}/${hostLength(address)}`,
     mac: network.mode === 'l3' ? null : port.mac,
     label: port.l3Label,
     vni: network.networkId,

@@ -1,10 +1,10 @@
 import type { FloodHostRoute, InetHostRoute, MacHostRoute } from '../control/host-route.js';
 import { BRIDGE_FLAG, NH_FLAG, NH_TYPE, ROUTE_FLAG } from '../tables/records.js';
 import type { Encapsulation } from '../wire/encapsulation.js';
-import { isIpv6 } from './compile.js';
 import type { PlainRow } from './reconcile.js';
 import type { Remote } from './remote-book.js';
 import type { RemoteVrf } from './remote-vrf.js';
+import { familyOf } from '../wire/addr.js';
 
 /** What packets to a host are labelled with: with VXLAN the network's identifier. -1: nothing can be sent to it. */
 function labelFor({ label, vni }: { label: number; vni: number }, encapsulation: Encapsulation | null): number {
@@ -32,7 +32,7 @@ export function inetRow(
 ): PlainRow {
   const slash = route.prefix.indexOf('/');
   const length = Number(route.prefix.slice(slash + 1));
-  const family = isIpv6(route.prefix) ? 'inet6' : 'inet';
+  const family = familyOf(route.prefix);
   const isHost = length === (family === 'inet' ? 32 : 128);
   const label = labelFor(route, to.encapsulation);
   return {

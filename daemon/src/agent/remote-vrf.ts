@@ -1,8 +1,9 @@
 import { contains, parsePrefix, type Prefix } from '../control/prefix.js';
 import type { InetHostRoute, MacHostRoute } from '../control/host-route.js';
-import { isIpv6, type NetworkPlan } from './compile.js';
+import type { NetworkPlan } from './compile.js';
 import type { Remote } from './remote-book.js';
 import { compareRanks } from './rank.js';
+import { isIpv6 } from '../wire/addr.js';
 
 /** What routes of other hosts depend on in a network of this host. */
 export type RemoteVrfPlan = Pick<

@@ -3,10 +3,10 @@ import { type HostChange, type HostLease, type HostRoute, hostRouteKey } from '.
 import { subject } from '../control/schema.js';
 import type { ConfigChange, StoredObject } from '../control/store.js';
 import type { EndpointNetwork } from '../control/tunnel-endpoint.js';
-import { isIpv6 } from './compile.js';
 import { exportTargets } from './exchange.js';
 import type { NetworkObject } from './plan.js';
 import { ACTIVE } from './rank.js';
+import { hostLength } from '../wire/addr.js';
 
 type Endpoint = StoredObject<'TunnelEndpoint'>;
 
@@ -112,6 +112,6 @@ function* routesOf(part: EndpointNetwork, { name, spec, status }: NetworkObject)
   const inet = { kind: 'inet', targets: exportTargets({ spec, status }), groups: [], ...ACTIVE } as const;
   for (const { mac, addresses, label } of part.macs)
     for (const address of addresses)
-      yield { ...inet, prefix: `${address}/${isIpv6(address) ? 128 : 32}`, mac, ...through(label) };
+      yield { ...inet, prefix: `${address}/${hostLength(address)}`, mac, ...through(label) };
   for (const { prefix, mac = null, label } of part.prefixes) yield { ...inet, prefix, mac, ...through(label) };
 }

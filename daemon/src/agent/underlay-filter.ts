@@ -46,7 +46,7 @@ const give = (operand: number): Step => ({ code: 0x06, operand });
  * else is the host's own business.
  */
 export function underlayFilter(address: string): BpfInstruction[] {
-  const ofFamily = address.includes(':') ? ipv6Steps(addr.parseIpv6(address)) : ipv4Steps(addr.parseIpv4(address));
+  const ofFamily = addr.isIpv6(address) ? ipv6Steps(addr.parseIpv6(address)) : ipv4Steps(addr.parseIpv4(address));
   return assembled([
     load32(VLAN_PRESENT),
     equal(0, 'next', 'drop'),

@@ -6,11 +6,12 @@ import type { Run } from './command.js';
 import { chainName, nft, removeChains, TABLE } from './isolation.js';
 import * as gre from '../wire/gre.js';
 import { TUNNEL_PORTS } from '../wire/tunnel-ports.js';
+import { isIpv6 } from '../wire/addr.js';
 
 /** Drops tunnel packets to an address of ours behind the packet socket. To be called again whenever the rules may be gone. */
 export async function dropTunnelPackets(device: string, address: string, run: Run): Promise<void> {
   const chain = chainFor(device, address);
-  const destination = `${address.includes(':') ? 'ip6' : 'ip'} daddr ${address}`;
+  const destination = `${isIpv6(address) ? 'ip6' : 'ip'} daddr ${address}`;
   await nft(run, [
     `add table ${TABLE}`,
     `add chain ${chain} { type filter hook ingress device "${device}" priority -500; policy accept; }`,

@@ -173,7 +173,7 @@ export class KernelUnderlay implements Underlay {
     // Hosts may write their address otherwise than it is told here.
     const key = keyOf(addr.parseAddress(to));
     const destination = [...this.#followed.keys()].find((address) => keyOf(addr.parseAddress(address)) === key) ?? to;
-    const least = LEAST_MTU[destination.includes(':') ? 6 : 4];
+    const least = LEAST_MTU[addr.isIpv6(destination) ? 6 : 4];
     const known = this.#pathMtus.get(destination);
     const way = this.#followed.get(destination)?.way;
     const most = Math.max(mtu, least);
@@ -248,7 +248,7 @@ export class KernelUnderlay implements Underlay {
   #look(address: string): Followed {
     const none = { way: null, neighbour: '', gateway: new Uint8Array() };
     const link = this.#link;
-    const isOurFamily = address.includes(':') === this.#settings.address.includes(':');
+    const isOurFamily = addr.isIpv6(address) === addr.isIpv6(this.#settings.address);
     if (!link || !isOurFamily) return none;
     const destination = addr.parseAddress(address);
     const route = this.#kernel.routeTo(destination, this.#source);

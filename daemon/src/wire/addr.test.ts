@@ -2,7 +2,18 @@ import test from 'ava';
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { hex } from '../testing/hex.js';
-import { family, formatIpv4, formatIpv6, formatMac, parseIpv4, parseIpv6, parseMac } from './addr.js';
+import {
+  family,
+  familyOf,
+  formatIpv4,
+  formatIpv6,
+  formatMac,
+  hostLength,
+  isIpv6,
+  parseIpv4,
+  parseIpv6,
+  parseMac,
+} from './addr.js';
 
 test('a MAC address is written with two digits a group', (t) => {
   const b = hex('ff 00 00 5e 00 01 0a');
@@ -111,4 +122,13 @@ test('what is written is read back, and other readers agree', (t) => {
       t.deepEqual(Uint8Array.from(ipaddr.parse(text).toByteArray()), bytes);
     }),
   );
+});
+
+test('of an address or prefix the family is told, and how long the address is', (t) => {
+  for (const text of ['0.0.0.0', '10.1.2.3', '10.0.0.0/8']) {
+    t.deepEqual([isIpv6(text), familyOf(text), hostLength(text)], [false, 'inet', 32]);
+  }
+  for (const text of ['::', 'fd00::1', 'fe80::/64', '::ffff:10.0.0.1']) {
+    t.deepEqual([isIpv6(text), familyOf(text), hostLength(text)], [true, 'inet6', 128]);
+  }
 });

@@ -14,6 +14,13 @@ export function family(text: string): 4 | 6 | 0 {
   return readIpv6(text) === undefined ? 0 : 6;
 }
 
+/** Whether the text of an address or prefix, which it is, is one of IPv6. */
+export const isIpv6 = (text: string): boolean => text.includes(':');
+/** Family of an address or prefix. */
+export const familyOf = (text: string): 'inet' | 'inet6' => (isIpv6(text) ? 'inet6' : 'inet');
+/** Bits of an address of the family of this one. */
+export const hostLength = (text: string): 32 | 128 => (isIpv6(text) ? 128 : 32);
+
 /** `00:00:5e:00:01:00` or, as ether_ntoa writes it, `0:0:5e:0:1:0`. */
 export function parseMac(text: string): Uint8Array {
   const groups = text.split(':');
@@ -48,7 +55,7 @@ export function parseIpv6(text: string): Uint8Array {
 
 /** An address of either family: 4 or 16 bytes. */
 export function parseAddress(text: string): Uint8Array {
-  if (text.includes(':')) return parseIpv6(text);
+  if (isIpv6(text)) return parseIpv6(text);
   const bytes = new Uint8Array(4);
   put32(bytes, 0, parseIpv4(text));
   return bytes;
