@@ -148,6 +148,32 @@ async function toolsShow(t: ExecutionContext, { daemon }: Setup): Promise<void> 
   );
 }
 
+/** Without header frames arrive as they are, no policy needed: those of both directions, ARP, and what the host itself sends. */
+async function framesAsTheyAre(t: ExecutionContext, setup: Setup): Promise<void> {
+  const { daemon, vnf1 } = setup;
+  const [own, other, analyzer] = await Promise.all(
+    ['vnf1', 'vnf2', 'DPI'].map(async (name) => (await portOf(daemon, `default-domain:tim:${name}`)).mac),
+  );
+  const instance = `default-domain:tim:${NETWORKS.mirror}:${NETWORKS.mirror}`;
+  const more = { juniperHeader: false, analyzerMac: analyzer, routingInstance: instance };
+  await setup.mirror({ analyzerName: 'raw', ...more });
+  t.like(await resolved(daemon, 'raw'), { isDynamic: false, vni: null, vlan: 0 });
+  const talk = async (): Promise<void> => {
+    await vnf1.run('ip neigh flush all');
+    await vnf1.ping('4.4.4.4', 2, '-s 56');
+    await vnf1.ping('4.4.4.1', 1, '-s 56');
+  };
+  const { lines } = await setup.seen('(arp or icmp) and not ether src 00:00:00:00:00:00', talk, 8);
+  const saw = (pattern: RegExp, times: number): void => {
+    t.is(lines.filter((line) => pattern.test(line)).length, times, `${pattern}\n${lines.join('\n')}`);
+  };
+  saw(new RegExp(`^${own} > ${other}, .* length 98: .*ttl 64, .* 4\\.4\\.4\\.3 > 4\\.4\\.4\\.4: ICMP echo request`), 2);
+  saw(new RegExp(`^${other} > ${own}, .* 4\\.4\\.4\\.4 > 4\\.4\\.4\\.3: ICMP echo reply`), 2);
+  saw(/who-has 4\.4\.4\.1 .*tell 4\.4\.4\.3/, 1);
+  saw(/4\.4\.4\.1 is-at 00:00:5e:00:01:00/, 1);
+  saw(new RegExp(`^00:00:5e:00:01:00 > ${own}, .* 4\\.4\\.4\\.1 > 4\\.4\\.4\\.3: ICMP echo reply`), 1);
+}
+
 /** The datagrams: addresses, TTL and flags outside, checksums, metadata, the guest's own frame behind it. */
 async function metadataIs(t: ExecutionContext, file: string): Promise<void> {
   t.deepEqual(await broken(file), []);
@@ -186,6 +212,9 @@ test('mirrored packets with header reach an analyzer in another network that a p
   t.true(unresolved.counters.discards >= 8, JSON.stringify(unresolved.counters));
 
   await toolsShow(t, setup);
+
+  await framesAsTheyAre(t, setup);
+  await setup.mirror(DPI);
 
   // With one, copies of both directions do: each with a port of its own, from the guest's address.
   await daemon.apply(tim(policy('mirroring', ...rules())));
@@ -241,6 +270,17 @@ test('mirrored packets with header reach an analyzer in another network that a p
     new Set(['default-domain:tim:traffic-net'.length, 'default-domain:default-project:green'.length]),
   );
   t.deepEqual(new Set(payloads.map((frame) => frame['ip.src'][0])), new Set(['4.4.4.3', '5.5.5.3']));
+  const written = `${mixed.file}.pcapng`;
+  await daemon.run('vrouter', ['analyzer', '-r', mixed.file, '-w', written], { timeoutMs: 20_000 });
+  const inside = await decode(written, ['ip.src', 'icmp.type', 'frame.interface_name', 'eth.type'], { filter: 'icmp' });
+  t.deepEqual(await broken(written), []);
+  const networks = new Set(inside.map((frame) => frame['frame.interface_name'][0].replace(/@.*/, '')));
+  t.deepEqual(networks, new Set(['default-domain:tim:traffic-net', 'default-domain:default-project:green']));
+  t.deepEqual(
+    new Set(inside.map((frame) => frame['ip.src'][0])),
+    new Set(['4.4.4.3', '4.4.4.4', '5.5.5.3', '5.5.5.1']),
+  );
+  t.is(inside.length, 8 + 4);
 
   const { books } = (await daemon.dump<StatusDump>('vrouter', 'status')).datapath;
   t.is(books.received + books.generated + books.copied, books.sent + books.dropped + books.consumed);
