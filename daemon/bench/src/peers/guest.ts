@@ -11,7 +11,7 @@ export const ADDRESS = { a: '10.99.0.3', b: '10.99.0.4' } as const;
 export const NETWORK = '10.99.0.0/24';
 
 /** A program of ../../native, where scripts/bench compiled it. */
-export function tool(name: 'generate' | 'meter' | 'tap-loop' | 'tap-guest' | 'udp'): string {
+export function tool(name: 'generate' | 'meter' | 'tap-loop' | 'tap-guest' | 'udp' | 'mirrored'): string {
   return fileURLToPath(new URL(`../../../../.tmp/bench/bin/${name}`, import.meta.url));
 }
 
