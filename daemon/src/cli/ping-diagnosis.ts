@@ -10,9 +10,12 @@ export interface Diagnosis {
   readonly text: string;
 }
 
+/** Name of the network that was asked about, without domain and project. */
+export const networkText = ({ network }: ProbeDump): string => network.split(':').at(-1) ?? network;
+
 export function diagnose(probe: ProbeDump, underlay: Underlay): Diagnosis {
   const { address, outcome, vif, label, encapsulation } = probe;
-  const network = probe.network.split(':').at(-1) ?? probe.network;
+  const network = networkText(probe);
   const host = hostText(probe);
   const number = `${encapsulation === 'VXLAN' ? 'VNI' : 'label'} ${label ?? '-'}`;
   const here = (text: string): Diagnosis => ({ half: 'here', text: `here: ${text}` });

@@ -3,7 +3,7 @@ import type { ProbeDump } from '../control/host-dumps.js';
 import { json } from './columns.js';
 import type { EchoEvent, Echoes } from './echoes.js';
 import { Exit, STATUS } from './exit.js';
-import { diagnose, type Diagnosis, hostText, type Underlay } from './ping-diagnosis.js';
+import { diagnose, type Diagnosis, hostText, networkText, type Underlay } from './ping-diagnosis.js';
 import { formatStatistics, type PingStatistics, statistics } from './ping-statistics.js';
 import type { Net, Surroundings } from './tool.js';
 import { familyOf, overlayAddress, underlayAddress } from './underlay-target.js';
@@ -122,8 +122,8 @@ function echoLine(event: EchoEvent | null, sequence: number, ms: number): string
 const isReached = ({ outcome }: ProbeDump): boolean => ['reachable', 'local', 'gateway'].includes(outcome);
 
 function headOf(probe: ProbeDump): string {
-  const { address, network, encapsulation, label } = probe;
-  const name = network.split(':').at(-1) ?? network;
+  const { address, encapsulation, label } = probe;
+  const name = networkText(probe);
   const number = encapsulation === 'VXLAN' ? 'VNI' : 'label';
   const through =
     probe.hostAddress === null

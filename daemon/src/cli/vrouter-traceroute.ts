@@ -3,7 +3,7 @@ import type { ProbeDump } from '../control/host-dumps.js';
 import { json, table } from './columns.js';
 import type { EchoEvent } from './echoes.js';
 import { Exit, STATUS } from './exit.js';
-import { diagnose, hostText, type Underlay } from './ping-diagnosis.js';
+import { diagnose, hostText, networkText, type Underlay } from './ping-diagnosis.js';
 import type { Net, Surroundings } from './tool.js';
 import { familyOf, overlayAddress, underlayAddress } from './underlay-target.js';
 import type { TracerouteArgs } from './vrouter-ping-args.js';
@@ -99,8 +99,8 @@ const problemText = (kind: Hop['kind']): string =>
 
 /** The way in the order a packet takes it. */
 function overlayText(probe: ProbeDump, hops: readonly Hop[], heard: Underlay): string {
-  const { address, network, vrf, nexthop, encapsulation, label, outcome, ms } = probe;
-  const name = network.split(':').at(-1) ?? network;
+  const { address, vrf, nexthop, encapsulation, label, outcome, ms } = probe;
+  const name = networkText(probe);
   const rows: string[][] = [['network', `${name}, VRF ${vrf}`, `${address}: nexthop ${nexthop}`]];
   if (probe.hostAddress !== null) {
     const number = label === null ? 'none' : `${encapsulation === 'VXLAN' ? 'VNI' : 'label'} ${label}`;
