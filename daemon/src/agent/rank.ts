@@ -1,8 +1,4 @@
-/** Who is used of several that have the same address: the highest preference, then the highest sequence. */
-export interface Rank {
-  readonly preference: number;
-  readonly sequence: number;
-}
+import type { Rank } from '../control/host-route.js';
 
 /** An address whose interface is here and nobody else's. */
 export const ACTIVE: Rank = { preference: 200, sequence: 0 };

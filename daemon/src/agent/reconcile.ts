@@ -1,9 +1,10 @@
+import type { Rank } from '../control/host-route.js';
 import { isDeepStrictEqual } from 'node:util';
 import { type BridgeRecord, NH_ID, type RouteRecord, type TableChange } from '../tables/records.js';
 import { removalOf, type TableRow, type Tables } from '../tables/tables.js';
 import { parseMac } from '../wire/addr.js';
 import type { Compiled } from './compile.js';
-import { ACTIVE, compareRanks, OWN, type Rank } from './rank.js';
+import { ACTIVE, compareRanks, OWN } from './rank.js';
 import { BROADCAST_MAC } from '../wire/ethernet.js';
 
 /** A row as it is before anybody has chosen bridge slots. */

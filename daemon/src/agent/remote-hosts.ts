@@ -1,7 +1,7 @@
-import { type HostChange, type HostRoute, hostRouteKey } from '../control/host-route.js';
+import { type HostChange, type HostRoute, hostRouteKey, type Rank } from '../control/host-route.js';
 import type { Encapsulation } from '../wire/encapsulation.js';
 import { GATEWAY_MAC } from '../wire/ethernet.js';
-import { OWN, type Rank } from './rank.js';
+import { OWN } from './rank.js';
 import { keyOf, type Offer, type PlainRow, type Reconciler } from './reconcile.js';
 import { isInet, type Remote, RemoteBook } from './remote-book.js';
 import { floodRow, inetRow, macRow, type RemoteNames, type Through } from './remote-rows.js';

@@ -21,7 +21,7 @@ interface Reachability {
 }
 
 /** Who is used of several that have the same address: the highest preference, then the highest sequence. */
-interface Rank {
+export interface Rank {
   readonly preference: number;
   readonly sequence: number;
 }
