@@ -1,3 +1,4 @@
+import { finish } from './hash.js';
 /**
  * Rows of bits, one bit a rule: which rules a value of one field lets through. Rows that are equal are kept once, whichever field
  * they belong to. A row is made by changing the one before, so that a sweep over the values costs a copy and a few bits a row.
@@ -58,13 +59,8 @@ export class RowStore {
   }
 }
 
-/** Spreads a number over 32 bits (the end of MurmurHash3). */
-function mixed(n: number): number {
-  let h = Math.imul(n, 0x9e3779b1);
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return h ^ (h >>> 16);
-}
+/** Spreads a number over 32 bits. */
+const mixed = (n: number): number => finish(Math.imul(n, 0x9e3779b1));
 
 /** What a rule lets through of a field that is a number below 2^32: from `first` to `last`, both included. */
 export interface Span {

@@ -1,4 +1,5 @@
 import { Places } from './places.js';
+import { finish } from './hash.js';
 
 /**
  * Datagrams on their way in fragments: the first fragment leaves its ports here, the others, which carry none, find them (tf-vrouter
@@ -157,8 +158,6 @@ export class FragmentTable {
       h ^= Math.imul((k << 15) | (k >>> 17), 0x1b873593);
       h = (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
     }
-    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-    return (h ^ (h >>> 16)) & (this.#heads.length - 1);
+    return finish(h) & (this.#heads.length - 1);
   }
 }

@@ -1,11 +1,10 @@
 import { parseAddress } from '../wire/addr.js';
 import { get32 } from '../wire/bytes.js';
 import type { PeerRecord } from './records.js';
+import { finish } from './hash.js';
 
 const WORDS = 4;
 const ROOM = 64;
-/** Odd, so that every bit of the address takes part (Knuth, The Art of Computer Programming 6.4). */
-const SPREAD = 0x9e3779b1;
 
 /** The hosts tunnel packets are accepted from, by their address on the underlay. */
 export class PeerTable {
@@ -53,9 +52,7 @@ export class PeerTable {
   }
 
   #home(w0: number, w1: number, w2: number, w3: number): number {
-    let hash = Math.imul(w0 ^ w1 ^ w2 ^ w3, SPREAD);
-    hash ^= hash >>> 15;
-    return hash & (this.#ids.length - 1);
+    return finish(w0 ^ w1 ^ w2 ^ w3) & (this.#ids.length - 1);
   }
 
   /** Changes are rare: the table is built anew with each. Of two hosts with one address the first counts. */
