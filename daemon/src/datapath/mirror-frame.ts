@@ -31,15 +31,22 @@ const IPV6_KEY = 6 << 8;
 export function sourcePort(dp: Datapath, { sourcePort: fallback }: UdpTunnel): number {
   const { p, b, mirrors: state } = dp;
   if (p.protocol < 0) return fallback;
-  const { key, sender, receiver } = state;
+  const { sender, receiver } = state;
   const isIpv4 = p.etherType === ethernet.TYPE_IPV4;
-  key[FLOW.protocol] = (isIpv4 ? IPV4_KEY : IPV6_KEY) | p.protocol;
-  key[FLOW.keyNh] = state.keyNh;
-  for (let w = 0; w < 4; w++) {
-    const isUsed = !isIpv4 || w === 0;
-    key[FLOW.source + w] = isUsed ? get32(b, p.l3At + (isIpv4 ? ipv4.SRC : ipv6.SRC) + 4 * w) : 0;
-    key[FLOW.destination + w] = isUsed ? get32(b, p.l3At + (isIpv4 ? ipv4.DST : ipv6.DST) + 4 * w) : 0;
+  // Words behind the addresses of IPv4 are 0 from the start.
+  const key = isIpv4 ? state.key4 : state.key6;
+  if (isIpv4) {
+    key[FLOW.protocol] = IPV4_KEY | p.protocol;
+    key[FLOW.source] = get32(b, p.l3At + ipv4.SRC);
+    key[FLOW.destination] = get32(b, p.l3At + ipv4.DST);
+  } else {
+    key[FLOW.protocol] = IPV6_KEY | p.protocol;
+    for (let w = 0; w < 4; w++) {
+      key[FLOW.source + w] = get32(b, p.l3At + ipv6.SRC + 4 * w);
+      key[FLOW.destination + w] = get32(b, p.l3At + ipv6.DST + 4 * w);
+    }
   }
+  key[FLOW.keyNh] = state.keyNh;
   // Fragments behind the first have no ports, so that the first does not show its own.
   key[FLOW.ports] = 0;
   if (p.fragment === FRAGMENT.none && p.l4At > 0) writePorts(b, p.protocol, p.l4At, ipEnd(dp), key);

@@ -16,7 +16,9 @@ export class MirrorState {
   readonly segmenter = new Segmenter();
   /** Of the frame in hand, where it is a copy of another host. */
   readonly found = new MirrorMetadata();
-  readonly key = newFlowKey();
+  /** Key of the flow a frame belongs to, one for each family. */
+  readonly key4 = newFlowKey();
+  readonly key6 = newFlowKey();
   /** Identification of the last copy. */
   id = 0;
 

@@ -13,7 +13,7 @@ import { TUNNEL } from './overlay.js';
 import { FIRST_VIF, LAST_VIF, NETWORKS, vrfOf } from './topology.js';
 
 /** Mirrors there are; one more is never there. */
-export const MIRRORS = 6;
+const MIRRORS = 6;
 const WRAPPING = 540;
 const STATIC = 560;
 const ANALYZERS = ['5.5.5.3', '5.5.5.4', '8.8.8.8', '7.7.7.7', 'fd00:5::4', 'fd00:9::1', '5.5.5.1'] as const;
