@@ -280,7 +280,6 @@ export class View implements DaemonView {
     const at = counters.vifAt(vif.id);
     const link = vif.id === VIF_ID.physical ? this.#parts.underlayLink() : undefined;
     const word = (name: keyof typeof VIF): number => counters.words[at + VIF[name]];
-    const network = this.#parts.tables.vrfs[vif.vrf]?.record.name;
     const state = {
       ...(link && { link }),
       ref: references.vif(vif.id),
@@ -293,7 +292,7 @@ export class View implements DaemonView {
       superFrames: { rx: word('rxSuperFrames'), tx: word('txSuperFrames') },
       flows: { entries: word('flows'), most: vif.record.maxFlows > 0 ? vif.record.maxFlows : flowsPerInterface },
     };
-    return vifDump(vif.record, state, network);
+    return vifDump(vif.record, state, this.#parts.tables.vrfs[vif.vrf]);
   }
 
   #nexthopDump({ record }: Nexthop, references: References): NexthopDump {

@@ -63,14 +63,15 @@ test('fat-flow rules of an interface are shown as they are', (t) => {
 });
 
 test('an interface shows whom it is mirrored to, and the metadata of its network', (t) => {
-  t.like(vifDump(vif, state, 'a:b:blue'), { mirrors: [], mirrorMetadata: null });
+  const blue = { sentMetadata: Uint8Array.of(3, 1, 0x61, 255, 0), receivedMetadata: Uint8Array.of(4, 1, 0x61, 255, 0) };
+  t.like(vifDump(vif, state, blue), { mirrors: [], mirrorMetadata: null });
   const mirrors = [
     { mirror: 0, receive: true, transmit: false },
     { mirror: 4, receive: false, transmit: true },
   ];
-  t.like(vifDump({ ...vif, mirrors }, state, 'a:b:c'), {
+  t.like(vifDump({ ...vif, mirrors }, state, blue), {
     mirrors: [0, 4],
-    mirrorMetadata: { ingress: '0305613a623a63ff00', egress: '0405613a623a63ff00' },
+    mirrorMetadata: { ingress: '030161ff00', egress: '040161ff00' },
   });
 });
 

@@ -15,6 +15,7 @@ import type {
 import { DROP_REASONS, DROP_TEXT } from '../packet/drop.js';
 import { VRF_STATS, VRF_STAT_TEXT } from '../tables/counters.js';
 import type { VrfStat } from '../tables/counters.js';
+import type { Vrf } from '../tables/vrf.js';
 import { BRIDGE_FLAG, NH_FLAG, NH_TYPE, ROUTE_FLAG, VIF_FLAG, VIF_TYPE } from '../tables/records.js';
 import type {
   BridgeRecord,
@@ -25,7 +26,6 @@ import type {
   UdpTunnelRecord,
   VifRecord,
 } from '../tables/records.js';
-import * as mirrorMetadata from '../wire/mirror-metadata.js';
 
 /** Letters of interface flags, in print order. */
 const VIF_LETTERS: Record<keyof typeof VIF_FLAG, string> = {
@@ -81,8 +81,8 @@ export type VifState = Pick<
   'rx' | 'tx' | 'drops' | 'kernelDrops' | 'superFrames' | 'flows' | 'ref' | 'vmi' | 'link'
 >;
 
-/** @param network full name of the network of its VRF. */
-export const vifDump = (vif: VifRecord, state: VifState, network = ''): VifDump => ({
+/** @param vrf that of the interface; none: it is not known. */
+export const vifDump = (vif: VifRecord, state: VifState, vrf?: MirrorMetadata): VifDump => ({
   id: vif.id,
   name: vif.name,
   type: VIF_TYPES[vif.type],
@@ -98,12 +98,16 @@ export const vifDump = (vif: VifRecord, state: VifState, network = ''): VifDump 
   fatFlowExclude: vif.fatFlowExclude,
   mirrors: vif.mirrors.map(({ mirror }) => mirror),
   mirrorMetadata:
-    vif.mirrors.length === 0 ? null : { ingress: metadata(true, network), egress: metadata(false, network) },
+    vif.mirrors.length === 0 || vrf === undefined
+      ? null
+      : { ingress: hex(vrf.sentMetadata), egress: hex(vrf.receivedMetadata) },
   ...state,
 });
 
-const metadata = (isFromGuest: boolean, network: string): string =>
-  Buffer.from(mirrorMetadata.ofPort(isFromGuest, network)).toString('hex');
+/** What copies of frames carry that guests of a VRF send, and are sent. */
+type MirrorMetadata = Pick<Vrf, 'sentMetadata' | 'receivedMetadata'>;
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 /** Whether there is no room for one more pair. */
 const isFull = ({ flows }: VifState): boolean => flows.entries + 2 > flows.most;

@@ -7,12 +7,12 @@ import type { CommonOptions, Surroundings, Tool } from './tool.js';
 
 const BAD_USAGE = 1;
 
-export type MirrorRequest = CommonOptions & { readonly names: boolean } & (
+type MirrorRequest = CommonOptions & { readonly names: boolean } & (
     { readonly op: 'dump' } | { readonly op: 'get'; readonly index: number }
   );
 
 /** Throws Exit for bad options and for `--help`. */
-export function parseArgs(argv: readonly string[]): MirrorRequest {
+function parseArgs(argv: readonly string[]): MirrorRequest {
   const spec = command('mirror', 'shows the mirrors: whom frames of interfaces and sessions are copied to')
     .option('--dump', 'the whole table')
     .option('--get <index>', 'the mirror with this index', index)

@@ -24,7 +24,7 @@ export interface MirrorCounters {
 }
 
 /** `resolved`: copies go where they should. */
-export type MirrorStateName = 'resolved' | 'unresolved';
+type MirrorStateName = 'resolved' | 'unresolved';
 
 export interface MirrorDump {
   readonly index: number;
