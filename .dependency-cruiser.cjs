@@ -15,7 +15,7 @@ const allowed = {
 const also = {
   datapath: '^daemon/src/io/device\\.ts$',
   analyzer: '^daemon/src/(trace/packet-text|cli/(exit|tool))\\.ts$',
-  cli: '^daemon/src/(control/(schema|[a-z-]*dumps|flow-match)|yaml|analyzer/command)\\.ts$',
+  cli: '^daemon/src/(control/(schema|kinds|[a-z-]*dumps|flow-match)|yaml|analyzer/command)\\.ts$',
 };
 const isTest = '\\.test\\.ts$';
 

@@ -1,8 +1,7 @@
 /** The command line of `vrouter`. */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
-import { KINDS } from '../control/schema.js';
-import type { Kind } from '../control/schema.js';
+import { type Kind, KINDS } from '../control/kinds.js';
 import { Exit, STATUS } from './exit.js';
 import { parse, withCommonOptions } from './tool.js';
 import type { CommonOptions } from './tool.js';

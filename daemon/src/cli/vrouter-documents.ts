@@ -1,7 +1,6 @@
 /** Resource documents as users write them. */
 import { stringify } from 'yaml';
-import { API_VERSION } from '../control/schema.js';
-import type { Kind } from '../control/schema.js';
+import { API_VERSION, type Kind } from '../control/kinds.js';
 import { readYaml, YamlError } from '../yaml.js';
 import { Exit, STATUS } from './exit.js';
 

@@ -1,7 +1,7 @@
 /** What `vrouter` prints. */
 import type { ObjectOutcome, StatusDump, WaitDump } from '../control/dumps.js';
-import { KINDS, subject } from '../control/schema.js';
-import type { Kind, ObjectRef, ResourceOf, StatusOf } from '../control/schema.js';
+import { type Kind, KINDS, type ObjectRef, subject } from '../control/kinds.js';
+import type { ResourceOf, StatusOf } from '../control/schema.js';
 import { table } from './columns.js';
 import type { Output } from './vrouter-args.js';
 import { formatYaml } from './vrouter-documents.js';

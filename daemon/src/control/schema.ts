@@ -1,7 +1,12 @@
+/**
+ * The resources users write, one YAML document each: `{apiVersion, kind, metadata, spec}`. What these validators let
+ * through is complete (defaults filled in) and canonical, so that two documents meaning the same compare equal.
+ */
 import * as z from 'zod';
 import { explain } from './explain.js';
 import { namePart, reference, uuid } from './fields.js';
-import { DEFAULT_SCOPE, fullName, shortName, splitName, type Scope } from './names.js';
+import { API_VERSION, type Kind, KINDS, type ObjectRef } from './kinds.js';
+import { DEFAULT_SCOPE, fullName, splitName, type Scope } from './names.js';
 import { resolveMirror } from './mirror-to.js';
 import { networkPolicySpec, type NetworkPolicySpec, type PolicyPeer } from './network-policy.js';
 import { RefusedError } from './refused.js';
@@ -37,11 +42,8 @@ import {
 import { tunnelEndpointSpec, type TunnelEndpointSpec } from './tunnel-endpoint.js';
 import { virtualNetworkSpec, type VirtualNetworkSpec, type VirtualNetworkStatus } from './virtual-network.js';
 
-/**
- * The resources users write, one YAML document each: `{apiVersion, kind, metadata, spec}`. What these validators let
- * through is complete (defaults filled in) and canonical, so that two documents meaning the same compare equal.
- */
-export const API_VERSION = 'vrouter/v1';
+export { API_VERSION, KINDS, subject } from './kinds.js';
+export type { Kind, ObjectRef } from './kinds.js';
 
 const metadata = z
   .strictObject({
@@ -75,7 +77,7 @@ const document = <K extends string, S extends z.ZodType>(kind: K, spec: S) =>
     status: z.unknown().optional(),
   });
 
-/** The validator of each kind. Objects of an earlier kind never refer to those of a later one. */
+/** The validator of each kind. */
 export const VALIDATORS = {
   NetworkPolicy: document('NetworkPolicy', networkPolicySpec).transform((given) => ({
     ...given,
@@ -133,10 +135,7 @@ export const VALIDATORS = {
     const resolved = rules.map(({ secondaryActions: own, ...rule }) => withActions(rule, own));
     return { ...given, spec: withActions({ ...rest, rules: resolved }, secondaryActions) };
   }),
-} as const;
-
-export type Kind = keyof typeof VALIDATORS;
-export const KINDS = Object.keys(VALIDATORS) as readonly Kind[];
+} as const satisfies Record<Kind, z.ZodType>;
 
 /** What users want of an object of each kind. */
 export interface SpecOf {
@@ -174,12 +173,6 @@ export interface StatusOf {
   readonly FirewallPolicy: FirewallPolicyStatus;
 }
 
-/** An object by kind and full name. */
-export interface ObjectRef {
-  readonly kind: Kind;
-  readonly name: string;
-}
-
 /**
  * Reads one document. `position` (from 1) names it while it has no name of its own. Throws RefusedError with the path of
  * the first field that is wrong.
@@ -206,11 +199,6 @@ export function namedObject(kind: string, name: string): ObjectRef {
   if (parts === undefined)
     throw new RefusedError('invalid', `${shown(name)} is not a name; use NAME or DOMAIN:PROJECT:NAME`);
   return { kind: parseKind(kind), name: fullName(parts) };
-}
-
-/** How messages name an object: `VirtualNetwork/blue`, in full where it is not of the default domain and project. */
-export function subject({ kind, name }: ObjectRef): string {
-  return `${kind}/${shortName(name)}`;
 }
 
 function kindOf(raw: unknown, position: number): Kind {

@@ -34,7 +34,12 @@ const subnet = subnetFields.superRefine((given, context) => {
 const networkFields = z.strictObject({
   forwardingMode: z.enum(['l2_l3', 'l3', 'l2']).default('l2_l3'),
   subnets: z.array(subnet).default([]),
-  vxlanId: z.int().min(1).max(VNI_MAX).optional().describe('Default: the smallest number no other network has or had lately'),
+  vxlanId: z
+    .int()
+    .min(1)
+    .max(VNI_MAX)
+    .optional()
+    .describe('Default: the smallest number no other network has or had lately'),
   floodUnknownUnicast: z.boolean().default(false),
   mtu: z.int().min(MTU.min).max(MTU.max).optional().describe('Largest IP packet, bytes'),
   policies: z
