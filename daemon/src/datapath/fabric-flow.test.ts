@@ -134,6 +134,14 @@ const acl = (source: AclPeer): AclRecord => ({
   ],
 });
 
+test('what another host sends as itself, as copies for an analyzer are, needs no route back', (t) => {
+  const net = network();
+  t.is(net.receive(0, wrapped(ping('192.168.200.22'), L3))[0].port, 3);
+  t.like(pair(net)[0], { source: '192.168.200.22', action: FLOW_ACTION.forward, rpfNh: 0 });
+  t.is(net.receive(0, wrapped(ping('192.168.200.99'), L3)).length, 0, 'nobody is called that');
+  t.is(net.imbalance(), 0);
+});
+
 test('the groups of the guest it is for are asked about a session of another host, those of others are not', (t) => {
   const refusing = network({ acls: [acl({ ...ANYBODY, prefix: '1.1.1.1/32' })], port: () => ({ ingressAcl: 1 }) });
   t.is(refusing.receive(0, wrapped(ping(), L3)).length, 0);

@@ -85,8 +85,8 @@ export function decide(tables: Tables, from: Vif, key: FlowKey, byMac: number, i
   const destinationNh = tables.nexthops.get(destination.nexthop);
   locate(tables, destinationNh, d);
   if (isEnforced(vrf, from)) {
-    if (!leadsSomewhere(sourceNh)) return d.drop(FLOW_DROP.noSrcRt, true);
-    d.rpfNh = sourceNh.id;
+    if (leadsSomewhere(sourceNh)) d.rpfNh = sourceNh.id;
+    else if (!isOfHost(tables, from, key)) return d.drop(FLOW_DROP.noSrcRt, true);
   }
   const out = d.destination < 0 ? undefined : tables.vifs.get(d.destination);
   const outVrf = tables.vrfs[d.destinationVrf];
@@ -131,6 +131,10 @@ function locate(tables: Tables, nexthop: Nexthop | undefined, d: FlowDecision): 
 
 /** Whether what the interface sends from must be its own; of the underlay's, what comes from another host must be that host's. */
 const isEnforced = (vrf: Vrf, vif: Vif): boolean => vrf.record.rpf && (vif.isChecked || vif.type === VIF_TYPE.physical);
+
+/** Whether it comes from another host itself, as what that host's policies mirror does: no network has a route to there. */
+const isOfHost = ({ peers }: Tables, from: Vif, key: FlowKey): boolean =>
+  from.type === VIF_TYPE.physical && peers.findWords(key, FLOW.source) >= 0;
 
 const leadsSomewhere = (nexthop: Nexthop | undefined): nexthop is Nexthop =>
   nexthop !== undefined && nexthop.type !== NH_TYPE.discard && nexthop.type !== NH_TYPE.dead;

@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { parseAddress } from '../wire/addr.js';
+import { addressWords } from './address-words.js';
 import { PeerTable } from './peers.js';
 
 const address = fc.oneof(
@@ -10,6 +11,8 @@ const address = fc.oneof(
 
 function find(table: PeerTable, text: string): number {
   const bytes = parseAddress(text);
+  const id = table.findWords(Int32Array.of(0, ...addressWords(text)), 1);
+  if (id !== (bytes.length === 4 ? table.find4(bytes, 0) : table.find6(bytes, 0))) throw new Error(text);
   return bytes.length === 4 ? table.find4(bytes, 0) : table.find6(bytes, 0);
 }
 

@@ -41,6 +41,11 @@ export class PeerTable {
     return this.#find(get32(b, at) | 0, get32(b, at + 4) | 0, get32(b, at + 8) | 0, get32(b, at + 12) | 0);
   }
 
+  /** Id of the host with the address whose four words begin at `at`, of IPv4 the first and zeros; -1: a stranger. */
+  findWords(words: Int32Array, at: number): number {
+    return this.#find(words[at], words[at + 1], words[at + 2], words[at + 3]);
+  }
+
   #find(w0: number, w1: number, w2: number, w3: number): number {
     const addresses = this.#addresses;
     for (let i = this.#home(w0, w1, w2, w3); this.#ids[i] !== 0; i = (i + 1) & (this.#ids.length - 1)) {
