@@ -112,7 +112,7 @@ export class DaemonStatus {
   #warnings(): string[] {
     const { store, host } = this.#parts;
     const warnings = this.#pendingInterfaces().map(({ reason, ...ref }) => `${subject(ref)}: ${reason}`);
-    warnings.push(...this.#ineffective(), ...this.#parts.mirrors.warnings());
+    warnings.push(...this.#ineffective(), ...this.#parts.mirrors.warnings(), ...analyzerWarnings(store));
     if (!store.connected)
       warnings.push('the shared store is not reachable; configuration cannot change until it is back');
     if (!host.alive) warnings.push('the datapath worker does not run; no frame is forwarded until it is back');
@@ -155,6 +155,20 @@ export class DaemonStatus {
       return counters.words[counters.vifAt(id) + VIF.flows] + 2 > limit ? [id] : [];
     });
   }
+}
+
+/** Mirror destinations nobody is, service instances without address, and what firewall policies lack or say in vain. */
+function analyzerWarnings(store: Pick<StateStore, 'list'>): string[] {
+  const told = [
+    ...store.list('ServiceInstance').map(({ kind, name, status }) => {
+      return { kind, name, reasons: status.address === null ? ['its left interface has no address'] : [] };
+    }),
+    ...store.list('MirrorDestination').map(({ kind, name, status: { state, observation } }) => {
+      return { kind, name, reasons: state === 'Success' ? [] : [observation] };
+    }),
+    ...store.list('FirewallPolicy').map(({ kind, name, status }) => ({ kind, name, reasons: status.observations })),
+  ];
+  return told.flatMap(({ reasons, ...ref }) => reasons.map((reason) => `${subject(ref)}: ${reason}`));
 }
 
 function flowUse({ header, size }: FlowTable): FlowUseDump {
