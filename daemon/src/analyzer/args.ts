@@ -97,7 +97,7 @@ const PORT_FORMATS: ReadonlyMap<number, Format> = new Map([
 ]);
 
 /** Adds the options; `parseAnalyzer` reads them. */
-export function addAnalyzerOptions(spec: Command): Command {
+function addAnalyzerOptions(spec: Command): Command {
   const list =
     <T>(read: (text: string) => T) =>
     (text: string, before: readonly T[] | undefined): readonly T[] => [...(before ?? []), read(text)];

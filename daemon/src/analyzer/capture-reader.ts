@@ -15,7 +15,7 @@ export interface ReadInterface {
 }
 
 /** A packet of a file, in `bytes`. One object serves all. */
-export class ReadPacket {
+class ReadPacket {
   bytes: Uint8Array = new Uint8Array(0);
   at = 0;
   length = 0;

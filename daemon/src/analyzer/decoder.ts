@@ -28,7 +28,7 @@ const CUT_FAULTS: readonly number[] = [FAULT.noEnd, FAULT.badLength, FAULT.noFra
 const PACKET_MAX = 65_535;
 
 /** The ends of a packet that carries something: bytes, who sent it, which port it came to. One object serves all. */
-export class Carrier {
+class Carrier {
   /** Source address: 4 or 16 bytes (0: not known) at `sourceAt` of `source`. */
   source: Uint8Array = new Uint8Array(16);
   sourceAt = 0;

@@ -10,7 +10,7 @@ export const FORMATS = ['tlv', 'jmirror', 'vxlan', 'erspan', 'teb', 'raw'] as co
 export type Format = (typeof FORMATS)[number];
 
 /** What mirrors the frame: a port, a policy on its flow; nothing tells. */
-export type Kind = 'port' | 'flow' | 'none';
+type Kind = 'port' | 'flow' | 'none';
 
 /** An interface of a capture: frames of one network, host, kind and input. */
 export interface CaptureInterface {

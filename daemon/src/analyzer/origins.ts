@@ -99,7 +99,7 @@ export class Origins {
 
   #addInterface(input: number, described: Omit<CaptureInterface, 'index' | 'name' | 'input'>): CaptureInterface {
     const { network, host } = described;
-    const name = network === '' ? host : `${network}@${host}`;
+    const name = [network, host].filter((part) => part !== '').join('@');
     const made = { ...described, index: this.interfaces.length, name: name === '' ? 'unknown' : name, input };
     this.#interfacesByName.set(nameOf(input, described), made);
     this.interfaces.push({ interface: made, packets: [0, 0, 0], bytes: [0, 0, 0] });

@@ -29,7 +29,7 @@ export function frameText(frame: Frame, isLinkLevel: boolean): string {
 }
 
 /** What there is to know about a frame, without its bytes. */
-export function frameRecord(frame: Frame): object {
+function frameRecord(frame: Frame): object {
   const { origin, bytes, at, length } = frame;
   const shown = bytes.subarray(at, at + length);
   return {

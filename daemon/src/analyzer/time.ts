@@ -18,10 +18,6 @@ export class SplitTime {
   }
 }
 
-/** Milliseconds since 1970, rounded down, as `Date` takes them. */
-export const toMilliseconds = (seconds: number, nanoseconds: number): number =>
-  seconds * 1000 + Math.floor(nanoseconds / 1e6);
-
 /** `14:03:07.123456789`, in the local time zone. */
 export function timeOfDay(seconds: number, nanoseconds: number): string {
   const date = new Date(seconds * 1000);
