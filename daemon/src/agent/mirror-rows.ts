@@ -1,6 +1,7 @@
 /** The rows of the tables that make a mirror. */
 import type { MirrorTo } from '../control/mirror-to.js';
 import { type MirrorRecord, NH_FLAG, NH_ID, NH_TYPE, type NexthopRecord, VIF_ID } from '../tables/records.js';
+import { FALLBACK_SOURCE_PORT } from '../wire/mirror-metadata.js';
 import { ethernetHex } from './compile.js';
 import { HOST_ADDRESS } from './fixed-vifs.js';
 import { linkLocalOf } from './link-local.js';
@@ -24,8 +25,6 @@ export interface MirrorTarget {
 /** Nowhere, until the analyzer is known. */
 export const UNRESOLVED: MirrorTarget = { nexthop: NH_ID.discard, label: -1 };
 
-/** Source port of copies of what is not IP (tf-controller src/vnsw/agent/cmn/agent.h). */
-const FALLBACK_PORT = 8097;
 const NO_MAC = '00:00:00:00:00:00';
 
 export function mirrorRecord(id: number, to: MirrorTo, { nexthop, label }: MirrorTarget): MirrorRecord {
@@ -56,7 +55,7 @@ export function udpNexthop(id: number, { udpPort }: MirrorTo, analyzer: string, 
     udp: {
       source: sourceFor(analyzer, host),
       destination: analyzer,
-      sourcePort: FALLBACK_PORT,
+      sourcePort: FALLBACK_SOURCE_PORT,
       destinationPort: udpPort,
     },
     members: [],

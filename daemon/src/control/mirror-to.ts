@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { UDP_PORT as MIRROR_PORT } from '../wire/mirror-metadata.js';
 import {
   type DestinationMirror,
   destinationFields,
@@ -9,8 +10,6 @@ import { address, canonical, stationMac } from './fields.js';
 import { DEFAULT_SCOPE, fullName, type Scope, splitName } from './names.js';
 import { PORT_MAX } from './traffic.js';
 
-/** Port analyzers listen on where nothing else is said. */
-export const MIRROR_PORT = 8099;
 /** What templates write where they mean no routing instance. */
 const NO_INSTANCE = '-1';
 /** Routing instance of the underlay, as Contrail names it. */

@@ -14,8 +14,9 @@
 import { get16, get32, put16, put32 } from './bytes.js';
 import { LEN as ETHERNET_LEN } from './ethernet.js';
 
-/** UDP port of analyzers where none is configured. */
+/** UDP port of analyzers where none is configured, and the source port of copies of what is not IP. */
 export const UDP_PORT = 8099;
+export const FALLBACK_SOURCE_PORT = 8097;
 
 /** Address of the capturing host (4 bytes, 16 of IPv6), action bits (4), full names of both networks (0 to 255), end of the list (0). */
 const TYPE = { host: 1, flags: 2, source: 3, destination: 4, end: 255 } as const;
