@@ -1,17 +1,11 @@
-import { type FirewallObject, type Firewalls, groupsNamed, type Side } from './firewall.js';
+import { type FirewallObject, groupsNamed, type Side } from './firewall.js';
 import type { Ids } from './ids.js';
-import { filteringGroupsOf, type InterfaceObject, type NetworkObject } from './plan.js';
 
 /** What sessions of an interface are filtered by. */
-interface Filters {
+export interface Filters {
   /** Full names of its security groups; interfaces with the same ones share access lists. */
   readonly groups: readonly string[];
   readonly policies: readonly FirewallObject[];
-}
-
-/** What filters an interface: nothing in packet mode, where there are no sessions. */
-export function filtersOf(network: NetworkObject, vmi: InterfaceObject, firewalls: Firewalls): Filters {
-  return { groups: filteringGroupsOf(network, vmi), policies: vmi.spec.packetMode ? [] : firewalls.of(vmi) };
 }
 
 /**

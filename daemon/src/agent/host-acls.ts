@@ -6,7 +6,7 @@ import type { AclCache } from './acl-cache.js';
 import type { AnalyzerLeaks } from './analyzer-leaks.js';
 import { resolveAnalyzer } from './analyzers.js';
 import type { Configuration, PresentNetwork } from './compile-host.js';
-import { filtersOf, listKeys } from './filters.js';
+import { listKeys } from './filters.js';
 import {
   destinationsOf,
   firewallAcl,
@@ -16,7 +16,7 @@ import {
   type Side,
 } from './firewall.js';
 import { mirrorKey } from './mirror-uses.js';
-import { aclKeysOf, type InterfaceObject, type NetworkObject } from './plan.js';
+import { aclKeysOf, filtersOf, type InterfaceObject, type NetworkObject } from './plan.js';
 import { groupAcl, networkAcl } from './policy.js';
 
 /** What access lists are numbered and kept by. */

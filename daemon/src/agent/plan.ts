@@ -8,7 +8,7 @@ import { fatFlowExclude, fatFlowRecord } from './fat-flow.js';
 import type { AnalyzerLeaks } from './analyzer-leaks.js';
 import type { Analyzers } from './analyzers.js';
 import type { Firewalls } from './firewall.js';
-import { filtersOf, listKeys, reserveFilters } from './filters.js';
+import { type Filters, listKeys, reserveFilters } from './filters.js';
 import type { Ids } from './ids.js';
 import { vifMirrors } from './mirror-uses.js';
 import { addressPlan, planOf } from './ipam.js';
@@ -75,6 +75,11 @@ function groupNamesOf(network: NetworkObject, vmi: InterfaceObject): readonly st
 /** Those among them that filter its sessions: in packet mode there are none to filter. */
 export function filteringGroupsOf(network: NetworkObject, vmi: InterfaceObject): readonly string[] {
   return vmi.spec.packetMode ? [] : groupNamesOf(network, vmi);
+}
+
+/** What filters an interface: nothing in packet mode, where there are no sessions. */
+export function filtersOf(network: NetworkObject, vmi: InterfaceObject, firewalls: Firewalls): Filters {
+  return { groups: filteringGroupsOf(network, vmi), policies: vmi.spec.packetMode ? [] : firewalls.of(vmi) };
 }
 
 /** Gives a network all the numbers it needs. Throws when none is left. */

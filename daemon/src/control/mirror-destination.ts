@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { canonicalMirror, mirrorFields, mirrorProblems, type TrafficDirection, trafficDirection } from './mirror-to.js';
+import { canonicalMirror, mirrorFields, mirrorProblems, trafficDirection } from './mirror-to.js';
 
 /** Label of a mirror destination that says which interfaces may be its analyzer, and the one these have, with the same value. */
 export const SELECTOR_LABEL = 'core.juniper.net/analyzer-pod-selector';
@@ -66,5 +66,3 @@ export interface MirrorDestinationStatus {
   /** Where copies go; null: nowhere, or they are not sent to an address. */
   readonly address: string | null;
 }
-
-export type { TrafficDirection };
