@@ -45,13 +45,12 @@ function hostOf(t: ExecutionContext, settings: Record<string, string> = {}) {
 const SETTINGS = {
   'ipv4/conf/vhost0/forwarding': '0',
   'ipv4/conf/eth0/forwarding': '0',
-  'ipv4/conf/vhost0/accept_local': '0',
   'ipv6/conf/vhost0/force_forwarding': '0',
   'ipv6/conf/eth0/force_forwarding': '0',
   'ipv6/conf/all/forwarding': '0',
 };
 const INTERFACES = { host: 'vhost0', underlay: 'eth0' };
-const IPV4 = ['ipv4/conf/vhost0/forwarding', 'ipv4/conf/eth0/forwarding', 'ipv4/conf/vhost0/accept_local'];
+const IPV4 = ['ipv4/conf/vhost0/forwarding', 'ipv4/conf/eth0/forwarding'];
 
 test('guests get routes and forwarding while they are connected, and everything is as before when none is', async (t) => {
   const { make, routes, switchedOn, file } = hostOf(t);

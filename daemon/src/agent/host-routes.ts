@@ -144,11 +144,8 @@ export class HostRoutes {
     const interfaces = [host, underlay].filter((name) => name !== null);
     const switches = new Set<string>();
     const addresses = [...guests];
-    if (addresses.some((guest) => !isIpv6(guest))) {
+    if (addresses.some((guest) => !isIpv6(guest)))
       for (const name of interfaces) switches.add(`ipv4/conf/${name}/forwarding`);
-      // Copies that policies ask for are from this host's own address.
-      if (host !== null) switches.add(`ipv4/conf/${host}/accept_local`);
-    }
     if (!addresses.some((guest) => isIpv6(guest))) return switches;
     // Older kernels forward IPv6 everywhere or nowhere.
     const alone = interfaces.map((name) => `ipv6/conf/${name}/force_forwarding`);
