@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Background } from '../lab/process.js';
 import { network, type Document } from '../lab/topology.js';
+import { diagnosis } from './diagnosis.js';
 import { FLOODS, type Flood, type Order } from './frame-gun.js';
 import { GUEST_KINDS, SoakGuest } from './guest.js';
 import type { Random } from './random.js';
@@ -291,7 +292,9 @@ export class Churn {
     for (const target of targets) {
       const { code } = await guest.namespace.attempt(['ping', '-n', '-c', '1', '-i', '0.2', '-w', '5', target]);
       if (code === 0) continue;
-      const whom = target === other?.ipv4 ? other.text : `its gateway ${target}`;
+      const end = target === other?.ipv4 ? other : undefined;
+      process.stdout.write(`${await diagnosis(this.#world, guest, end, target)}\n`);
+      const whom = end ? end.text : `its gateway ${target}`;
       throw new Error(`${guest.text} does not reach ${whom}, forwarding mode ${network.mode}`);
     }
   }
