@@ -6,6 +6,12 @@ import { createInterface } from 'node:readline';
 const CONFIG = { unit: [], integration: ['--config', 'integration/ava.config.js'] };
 const total = { passed: 0, failed: 0, skipped: 0 };
 
+/** Minutes and seconds since the start: what took long is seen. */
+function elapsed() {
+  const seconds = Math.floor(performance.now() / 1000);
+  return `${String(Math.floor(seconds / 60)).padStart(2)}:${String(seconds % 60).padStart(2, '0')}`;
+}
+
 /** Reads one run's TAP (testanything.org, version 13) and adds it to the total. */
 async function runSuite(name) {
   console.log(`\n${name} tests`);
@@ -23,7 +29,7 @@ async function runSuite(name) {
     const outcome = directive !== undefined ? 'skipped' : not !== undefined ? 'failed' : 'passed';
     showsReport = outcome === 'failed';
     total[outcome] += 1;
-    console.log(`  ${outcome.padEnd(8)}${title}`);
+    console.log(`  ${outcome.padEnd(8)}${elapsed()}  ${title}`);
   }
   const code = await ended;
   // ava can fail without a failed test: no test file, a crash of ava itself.
