@@ -3,6 +3,7 @@ import { NH_FLAG, NH_ID, NH_TYPE, type NexthopRecord, type PeerRecord, VIF_ID } 
 import { type Encapsulation, sharedEncapsulation } from '../wire/encapsulation.js';
 import type { Ids } from './ids.js';
 import { LowestFirst } from './numbers.js';
+import { isEndpoint } from './tunnel-endpoints.js';
 import type { Underlay } from './way.js';
 
 /** What tunnels of this host need to be known. */
@@ -151,7 +152,9 @@ export class RemoteTunnels {
 
   peerRecord(host: string): PeerRecord | null {
     const end = this.#ends.get(host);
-    return end ? { id: end.peer, address: end.lease.tunnelAddress, name: host } : null;
+    if (!end) return null;
+    const record = { id: end.peer, address: end.lease.tunnelAddress, name: host };
+    return isEndpoint(host) ? { ...record, isForeign: true } : record;
   }
 
   /** The nexthops to a host, as the kernel knows the way now. */

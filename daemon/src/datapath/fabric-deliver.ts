@@ -108,7 +108,8 @@ function openPacket(dp: Datapath, at: number, end: number): boolean {
 
 /** Takes the frame [at, end) in hand. False: it was dropped. IP that is malformed has no protocol, as networks of layer 2 pass it. */
 function openFrame(dp: Datapath, at: number, end: number): boolean {
-  const { p, b } = dp;
+  const { p, b, tables } = dp;
+  if (p.copies > 0 && tables.peers.isForeign(p.peer)) p.copies = 0;
   p.at = at;
   p.end = end;
   p.made = 0;

@@ -92,6 +92,8 @@ function takeInHand(dp: Datapath, outer: Outer, packets: number, segmentSize: nu
   p.nexthop = -1;
   p.flow = -1;
   p.looked = false;
+  p.copies = 0;
+  p.nicVlan = 0;
   p.peer = outer.peer;
   p.outerSource = outer.source;
   p.outerEcn = outer.ecn;

@@ -11,6 +11,7 @@ import * as tcp from '../wire/tcp.js';
 import * as vxlan from '../wire/vxlan.js';
 import type { Datapath } from './datapath.js';
 import { TUNNEL } from './fabric-tunnel.js';
+import { timesCopied } from './mirror-state.js';
 
 /** Longest IP packet. */
 const LONGEST = 65_535;
@@ -154,16 +155,23 @@ export class Run extends Segment {
 /** Whether the segment ends what its sender had to send. */
 export const isPushed = (b: Uint8Array, s: Segment): boolean => (tcp.flags(b, s.tcpAt) & tcp.PSH) !== 0;
 
-/** Offset of the IP header under the only entry of an MPLS stack; -1: whoever gets it takes no super-frames, or nobody does. */
+/**
+ * Offset of the IP header under the only entry of an MPLS stack; -1: whoever gets it takes no super-frames, or nobody does, or it is a
+ * copy, which gets there as it is.
+ */
 function underMpls({ b, tables }: Datapath, at: number, end: number): number {
   if (!mpls.fits(at, end) || !mpls.isBottom(b, at) || mpls.ttl(b, at) <= 1) return -1;
   const nexthop = tables.nexthops.get(tables.labels.get(mpls.label(b, at)));
   if (nexthop?.type === NH_TYPE.vrfTranslate) {
-    return isRouting(nexthop) ? at + mpls.LEN : inFrame(b, at + mpls.LEN, end);
+    return isRouting(nexthop) ? at + mpls.LEN : inOriginal(b, at, end);
   }
   if (nexthop?.type !== NH_TYPE.encap || tables.vifs.get(nexthop.oif)?.offloads !== true) return -1;
-  return nexthop.bridged ? inFrame(b, at + mpls.LEN, end) : at + mpls.LEN;
+  return nexthop.bridged ? inOriginal(b, at, end) : at + mpls.LEN;
 }
+
+/** Offset of the IP header in a frame under the label at `at`; -1: it is a copy. */
+const inOriginal = (b: Uint8Array, at: number, end: number): number =>
+  timesCopied(mpls.ttl(b, at)) > 0 ? -1 : inFrame(b, at + mpls.LEN, end);
 
 function inVxlan({ b, tables }: Datapath, at: number, end: number): number {
   if (!vxlan.fits(at, end) || !vxlan.isValid(b, at)) return -1;

@@ -4,8 +4,7 @@ import * as vxlan from '../wire/vxlan.js';
 import type { Datapath } from './datapath.js';
 import { deliver } from './fabric-deliver.js';
 import { keepaliveInput } from './keepalive.js';
-import { MAX_COPIES } from './mirror-state.js';
-import { BRIDGED_TTL } from './tunnel-header.js';
+import { timesCopied } from './mirror-state.js';
 import { STEP } from './tracer.js';
 
 /** What announces the payload of a tunnel packet: an MPLS label or a VXLAN network identifier. */
@@ -27,9 +26,8 @@ function mplsInput(dp: Datapath, stackAt: number, end: number): void {
   if (!mpls.fits(at, end)) return dp.drop('pull');
   if (mpls.ttl(b, at) <= 1) return dp.drop('ttlExceeded');
   const label = mpls.label(b, at);
-  // Of a frame; packets have a TTL of their own, and what deliver() finds to be one is no such copy.
-  const hops = mpls.ttl(b, at);
-  dp.p.copies = hops < BRIDGED_TTL && hops >= BRIDGED_TTL - MAX_COPIES ? BRIDGED_TTL - hops : 0;
+  // Of a frame; what deliver() finds to be a packet is no such copy.
+  dp.p.copies = timesCopied(mpls.ttl(b, at));
   if (label === keepalive.LABEL) return keepaliveInput(dp, at + mpls.LEN, end);
   const id = mpls.isBottom(b, at) ? tables.labels.get(label) : -1;
   dp.tracer?.step(STEP.arrival, TUNNEL.mpls, label, id, dp.p.peer);

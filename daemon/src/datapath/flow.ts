@@ -16,7 +16,7 @@ import { countPacket, removePair } from './flow-pair.js';
 import { makePair } from './flow-setup.js';
 import { FLOW_END } from './flow-state.js';
 import { isFromItsSource } from './icmp-error.js';
-import { isAboutCopy } from './mirror-frame.js';
+import { errorWithoutFlow } from './mirror-error.js';
 import { ipEnd } from './parse.js';
 import { trackTcp } from './tcp-track.js';
 import { STEP, type Tracer } from './tracer.js';
@@ -70,9 +70,8 @@ function lookUp(dp: Datapath, from: Vif, keyNh: number, out: number): boolean {
     index = -1;
   }
   if (index < 0) {
-    // Copies for analyzers have no sessions, but errors about them are let to who they seem to come from.
-    if (p.isQuoting && isAboutCopy(dp) && isFromItsSource(dp)) return true;
-    if (p.fragment === FRAGMENT.later || p.isQuoting) return refuse(dp, 'flowUnusable');
+    if (p.isQuoting) return errorWithoutFlow(dp, from, out);
+    if (p.fragment === FRAGMENT.later) return refuse(dp, 'flowUnusable');
     index = makePair(dp, from, out);
   }
   return index >= 0 && follow(dp, from, index);

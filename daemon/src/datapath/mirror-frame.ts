@@ -1,11 +1,11 @@
 import { FRAGMENT } from '../packet/packet.js';
 import { FLOW } from '../tables/flow.js';
+import { NH_TYPE, VIF_ID } from '../tables/records.js';
+import type { Tables } from '../tables/tables.js';
 import type { UdpTunnel } from '../tables/udp-tunnel.js';
 import type { Vif } from '../tables/vif.js';
 import { equal, get16, get32 } from '../wire/bytes.js';
 import * as ethernet from '../wire/ethernet.js';
-import * as icmp from '../wire/icmp.js';
-import * as icmpv6 from '../wire/icmpv6.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import * as ipv6Fragment from '../wire/ipv6-fragment.js';
@@ -18,7 +18,7 @@ import { writePorts } from './flow-ports.js';
 import { ipEnd } from './parse.js';
 
 /*
- * What is in frames that are copied: the flow that decides the port of the copy, another copy, an error about one.
+ * What is in frames that are copied: the flow that decides the port of the copy, another copy.
  */
 
 const IPV4_KEY = 4 << 8;
@@ -55,51 +55,71 @@ export function sourcePort(dp: Datapath, { sourcePort: fallback }: UdpTunnel): n
 }
 
 /**
- * Whether the frame in hand is a copy for this analyzer, or a copy of one, and so on: to copy that for it would go on for ever where
- * analyzers mirror each other. Of fragments, and what is in them, it is seen as far as they go.
+ * Whether a frame is a copy for this analyzer, or a copy of one, and so on: to copy that for it would go on for ever where analyzers
+ * mirror each other. Of fragments, and what is in them, it is seen as far as they go.
+ *
+ * Only what another host sends to somebody who gets copies may have copies in it. What guests of this host send is looked into no
+ * further than whom it is for: else it would be theirs to say what is not copied.
  */
-export function isForItself({ p, b, mirrors: { found } }: Datapath, analyzer: UdpTunnel): boolean {
-  const { end } = p;
-  let at = p.at;
-  for (;;) {
+export function isForItself(dp: Datapath, analyzer: UdpTunnel): boolean {
+  const { b, tables } = dp;
+  const { original, found, receiver } = dp.mirrors;
+  const { end } = original;
+  const isOfGuest = original.peer < 0 && original.vif >= VIF_ID.firstVirtual;
+  let at = original.at;
+  for (let depth = 0; ; depth++) {
     const udpAt = datagramAt(b, at, end);
+    // What is cut off in a copy may be one: better none of it than one for ever.
+    if (udpAt === CUT) return depth > 0;
     if (udpAt === NONE) return false;
     const l3At = vlan.typeAt(b, at, end) + 2;
+    const isAnalyzers = isTo(b, l3At, analyzer);
     // Behind the first fragment nothing is to be seen but whom it is for.
-    if (udpAt === LATER) return isTo(b, l3At, analyzer);
+    if (udpAt === LATER) return isAnalyzers && (depth > 0 || isForReceiver(tables, b, l3At, receiver));
     const inner = metadata.parse(b, udpAt + udp.LEN, end, found);
-    if (inner < 0) return false;
-    if (isTo(b, l3At, analyzer) && udp.dstPort(b, udpAt) === analyzer.destinationPort) return true;
+    if (inner < 0) return depth > 0 && metadata.mayBeCut(inner) && isCutOff(b, l3At, end);
+    if (isAnalyzers && udp.dstPort(b, udpAt) === analyzer.destinationPort) return true;
+    // What is in a copy may be for analyzers that only other hosts know.
+    if (depth === 0 && (isOfGuest || !isForSomebody(dp, l3At, udpAt))) return false;
     at = inner;
   }
 }
 
-/** No UDP; a fragment of UDP without its header. */
+/** No UDP; a fragment of UDP without its header; cut off before that shows. */
 const NONE = -1;
 const LATER = -2;
+const CUT = -3;
 
-/** Offset of the UDP header in the frame [at, end), which may be cut off; NONE, LATER. */
+/** Offset of the UDP header in the frame [at, end), which may be cut off; NONE, LATER, CUT. */
 function datagramAt(b: Uint8Array, at: number, end: number): number {
   const typeAt = vlan.typeAt(b, at, end);
-  if (typeAt < 0) return NONE;
+  if (typeAt < 0) return CUT;
   const l3At = typeAt + 2;
   const type = get16(b, typeAt);
   if (type === ethernet.TYPE_IPV4) {
-    if (!ipv4.fits(l3At, end) || ipv4.protocol(b, l3At) !== ipv4.PROTOCOL_UDP) return NONE;
+    if (!ipv4.fits(l3At, end)) return CUT;
+    if (ipv4.protocol(b, l3At) !== ipv4.PROTOCOL_UDP) return NONE;
     if (ipv4.fragmentOffset(b, l3At) > 0) return LATER;
     const l4At = l3At + ipv4.headerLen(b, l3At);
-    return udp.fits(l4At, end) ? l4At : NONE;
+    return udp.fits(l4At, end) ? l4At : CUT;
   }
-  if (type !== ethernet.TYPE_IPV6 || !ipv6.fits(l3At, end)) return NONE;
+  if (type !== ethernet.TYPE_IPV6) return NONE;
+  if (!ipv6.fits(l3At, end)) return CUT;
   let next = ipv6.nextHeader(b, l3At);
   let l4At = l3At + ipv6.LEN;
-  if (next === ipv6.FRAGMENT && ipv6Fragment.fits(l4At, end)) {
+  if (next === ipv6.FRAGMENT) {
+    if (!ipv6Fragment.fits(l4At, end)) return CUT;
     next = ipv6Fragment.nextHeader(b, l4At);
     if (next === ipv4.PROTOCOL_UDP && ipv6Fragment.offset(b, l4At) > 0) return LATER;
     l4At += ipv6Fragment.LEN;
   }
-  return next === ipv4.PROTOCOL_UDP && udp.fits(l4At, end) ? l4At : NONE;
+  if (next !== ipv4.PROTOCOL_UDP) return NONE;
+  return udp.fits(l4At, end) ? l4At : CUT;
 }
+
+/** Whether the IP packet at `at` says it is longer than what is there of it. */
+const isCutOff = (b: Uint8Array, at: number, end: number): boolean =>
+  at + (ipv4.version(b, at) === 4 ? ipv4.totalLength(b, at) : ipv6.LEN + ipv6.payloadLength(b, at)) > end;
 
 function isTo(b: Uint8Array, at: number, { destination, isIpv6 }: UdpTunnel): boolean {
   if (ipv4.version(b, at) !== (isIpv6 ? 6 : 4)) return false;
@@ -108,70 +128,26 @@ function isTo(b: Uint8Array, at: number, { destination, isIpv6 }: UdpTunnel): bo
     : equal(b, at + ipv4.DST, destination, 0, 4);
 }
 
-/** Whether the ICMP error in hand, which was read, quotes a copy for some analyzer. */
-export function isAboutCopy({ p, b, tables }: Datapath): boolean {
-  const isIpv6 = p.etherType === ethernet.TYPE_IPV6;
-  const quoteAt = p.l4At + (isIpv6 ? icmpv6.LEN : icmp.LEN);
-  for (let id = 0; id < tables.mirrors.size; id++) {
-    const mirror = tables.mirrors.get(id);
-    const analyzer = mirror && tables.nexthops.get(mirror.record.nexthop)?.udp;
-    if (analyzer && analyzer.isIpv6 === isIpv6 && isQuoted(b, quoteAt, p.end, analyzer)) return true;
+/** Whether the datagram is for whom it goes to, or some analyzer that mirrors of this host know. */
+function isForSomebody({ b, tables, mirrors: { receiver } }: Datapath, l3At: number, udpAt: number): boolean {
+  if (isForReceiver(tables, b, l3At, receiver)) return true;
+  const { mirrors, nexthops } = tables;
+  for (let id = 0; id < mirrors.size; id++) {
+    const mirror = mirrors.get(id);
+    const analyzer = mirror && nexthops.get(mirror.record.nexthop)?.udp;
+    if (analyzer && isTo(b, l3At, analyzer) && udp.dstPort(b, udpAt) === analyzer.destinationPort) return true;
   }
   return false;
 }
 
-/**
- * The mirror of the interface that suppresses the frame in hand, as it is an ICMP error about a copy of that mirror; -1: none does. Of
- * the frame nothing but its place is known.
- */
-export function isErrorAboutCopy({ p, b, tables }: Datapath, out: Vif): number {
-  if (out.mirrors === null || p.end - p.at < ethernet.LEN + ipv4.LEN) return -1;
-  const type = ethernet.type(b, p.at);
-  const at = p.at + ethernet.LEN;
-  const quoteAt =
-    type === ethernet.TYPE_IPV4 ? quoted4(b, at, p.end) : type === ethernet.TYPE_IPV6 ? quoted6(b, at, p.end) : -1;
-  if (quoteAt < 0) return -1;
-  for (let i = 0; i < out.mirrors.length; i++) {
-    const mirror = tables.mirrors.get(out.mirrors[i]);
-    if (mirror?.record.suppressErrors !== true) continue;
-    const analyzer = tables.nexthops.get(mirror.record.nexthop)?.udp;
-    if (analyzer && analyzer.isIpv6 === (type === ethernet.TYPE_IPV6) && isQuoted(b, quoteAt, p.end, analyzer))
-      return mirror.record.id;
-  }
-  return -1;
-}
-
-/** Offset of the packet that the ICMP error in the IPv4 packet [at, end) quotes, -1: it is none. */
-function quoted4(b: Uint8Array, at: number, end: number): number {
-  if (ipv4.protocol(b, at) !== ipv4.PROTOCOL_ICMP || !ipv4.wellFormed(b, at, end) || ipv4.isFragment(b, at)) return -1;
-  const l4At = at + ipv4.headerLen(b, at);
-  if (!icmp.fits(l4At, end) || !icmp.isError(b, l4At)) return -1;
-  const quoteAt = l4At + icmp.LEN;
-  return ipv4.fits(quoteAt, end) && ipv4.version(b, quoteAt) === 4 ? quoteAt : -1;
-}
-
-function quoted6(b: Uint8Array, at: number, end: number): number {
-  if (!ipv6.wellFormed(b, at, end) || ipv6.nextHeader(b, at) !== ipv6.PROTOCOL_ICMPV6) return -1;
-  const l4At = at + ipv6.LEN;
-  if (!icmpv6.fits(l4At, end) || !icmpv6.isError(b, l4At)) return -1;
-  const quoteAt = l4At + icmpv6.LEN;
-  return ipv6.fits(quoteAt, end) && ipv6.version(b, quoteAt) === 6 ? quoteAt : -1;
-}
-
-/** Whether the packet quoted at `at` is a UDP datagram for the analyzer. */
-function isQuoted(
-  b: Uint8Array,
-  at: number,
-  end: number,
-  { destination, destinationPort, isIpv6 }: UdpTunnel,
-): boolean {
-  const protocol = isIpv6 ? ipv6.nextHeader(b, at) : ipv4.protocol(b, at);
-  const l4At = isIpv6 ? at + ipv6.LEN : at + ipv4.headerLen(b, at);
+/** Whether the IP packet at `at` is for the guest it goes to: for an address of its own, or one that is routed to it. */
+function isForReceiver({ vrfs, nexthops }: Tables, b: Uint8Array, at: number, receiver: Vif | null): boolean {
+  const vrf = receiver === null ? undefined : vrfs[receiver.vrf];
+  if (receiver === null || vrf === undefined) return false;
+  const isIpv6 = ipv4.version(b, at) === 6;
   const addressAt = at + (isIpv6 ? ipv6.DST : ipv4.DST);
-  return (
-    protocol === ipv4.PROTOCOL_UDP &&
-    equal(b, addressAt, destination, 0, destination.length) &&
-    l4At + 4 <= end &&
-    get16(b, l4At + 2) === destinationPort
-  );
+  const own = isIpv6 ? receiver.address6 : receiver.address;
+  if (own !== null && equal(b, addressAt, own, 0, own.length)) return true;
+  const nexthop = nexthops.get((isIpv6 ? vrf.inet6 : vrf.inet).lookup(b, addressAt).nexthop);
+  return nexthop?.type === NH_TYPE.encap && nexthop.oif === receiver.id;
 }

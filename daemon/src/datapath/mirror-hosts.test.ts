@@ -1,6 +1,8 @@
 import test from 'ava';
+import type { InterfacePlan } from '../agent/compile.js';
 import { MIRROR } from '../tables/counters.js';
 import { NH_FLAG, NH_TYPE } from '../tables/records.js';
+import { aclOf, aclRule } from '../testing/acl-rules.js';
 import { BOTH, mirrorPort, setMirror, wrappedCopies } from '../testing/mirrors.js';
 import {
   bridgedLabelOf,
@@ -84,6 +86,41 @@ test('fragments of a copy are not longer than what an interface of the network t
     .map(({ payload }) => payload.length);
   t.is(lengths.length, 2);
   t.is(Math.max(...lengths), 20 + 1424);
+  t.is(network.imbalance(), 0);
+});
+
+test('fragments of a copy of a session are as long as its interfaces take, whatever was copied before', (t) => {
+  const acls = [aclOf(1, aclRule({ mirrors: [{ mirror: 0, forward: true, reverse: true }] }))];
+  const port = (vif: number): Partial<InterfacePlan> => (vif === 5 ? { packetMode: true } : {});
+  const network = new TestNetwork({ guests: 3, acl: 1, acls, port, hosts: [host('MPLSoUDP')] });
+  setMirror(network.tables, 0, { analyzer: FAR });
+  mirrorPort(network.tables, 5, [BOTH(0)]);
+  const record = network.tables.vifs.get(5)?.record;
+  if (!record) throw new Error('no interface 5');
+  network.tables.apply({ table: 'vif', op: 'set', record: { ...record, mtu: 600 } });
+  const arp = eth({ src: macOf(5), dst: 'ff:ff:ff:ff:ff:ff' })
+    .arp({ op: 1, senderMac: macOf(5), senderIp: ipOf(5), targetIp: ipOf(4) })
+    .bytes();
+  t.true(network.receive(5, arp).some((one) => one.port === 0));
+  const sent = network.receive(3, datagram(1422)).filter((one) => one.port === 0);
+  t.is(sent.flatMap(tunnelPackets).length, 2);
+  t.is(network.imbalance(), 0);
+});
+
+test('copies that a tunnel could not take are discards', (t) => {
+  const network = new TestNetwork({ hosts: [host('VXLAN')] });
+  setMirror(network.tables, 0, { analyzer: FAR });
+  mirrorPort(network.tables, 3, [BOTH(0)]);
+  const record = network.tables.nexthops.get(TUNNEL)?.record;
+  if (!record?.tunnel) throw new Error('no tunnel');
+  const withoutMac = { ...record, tunnel: { ...record.tunnel, innerMac: null } };
+  network.tables.apply({ table: 'nexthop', op: 'set', record: withoutMac });
+  t.is(network.receive(3, datagram(20)).length, 1);
+  network.tables.apply({ table: 'nexthop', op: 'set', record });
+  network.tables.apply({ table: 'vif', op: 'delete', id: 0 });
+  t.is(network.receive(3, datagram(20)).length, 1);
+  t.is(counted(network, 'discards'), 2);
+  t.is(counted(network, 'ingressPackets'), 0);
   t.is(network.imbalance(), 0);
 });
 
@@ -220,9 +257,10 @@ function pair(): [TestNetwork, TestNetwork] {
   const routes = (address: string): [string, number][] => [[address, routedLabelOf(3)]];
   const first = host('MPLSoUDP', { source: ours, destination: theirs, routes: routes('8.8.8.8') });
   const second = host('MPLSoUDP', { source: theirs, destination: ours, routes: routes('9.9.9.9') });
+  const at = (address: string) => (vif: number) => (vif === 3 ? { addresses: [address] } : {});
   return [
-    new TestNetwork({ packetMode: 'all', hosts: [first] }),
-    new TestNetwork({ packetMode: 'all', hosts: [second] }),
+    new TestNetwork({ packetMode: 'all', hosts: [first], port: at('9.9.9.9') }),
+    new TestNetwork({ packetMode: 'all', hosts: [second], port: at('8.8.8.8') }),
   ];
 }
 

@@ -4,9 +4,14 @@ import type { Nexthop } from '../tables/nexthop.js';
 import type { Vif } from '../tables/vif.js';
 import { MAX_LEN, MirrorMetadata, NOTHING } from '../wire/mirror-metadata.js';
 import { Segmenter } from './offload.js';
+import { BRIDGED_TTL } from './tunnel-header.js';
 
 /** Most times a frame is copied as it is from host to host: mirrors of analyzers that mirror each other end there. */
 export const MAX_COPIES = 3;
+
+/** How many times a frame was copied as it is whose label has this TTL; packets have a TTL of their own there. */
+export const timesCopied = (ttl: number): number =>
+  ttl < BRIDGED_TTL && ttl >= BRIDGED_TTL - MAX_COPIES ? BRIDGED_TTL - ttl : 0;
 
 /** What the copies of the frame in hand have in common, and what their making keeps from one to the next. */
 export class MirrorState {

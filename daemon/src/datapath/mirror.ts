@@ -4,13 +4,15 @@ import type { Mirror } from '../tables/mirror.js';
 import type { Nexthop } from '../tables/nexthop.js';
 import { NH_TYPE, VIF_ID } from '../tables/records.js';
 import type { Tables } from '../tables/tables.js';
+import { WRAP } from '../tables/tunnel.js';
 import type { Vif } from '../tables/vif.js';
 import { copy } from '../wire/bytes.js';
 import * as ethernet from '../wire/ethernet.js';
 import { NOTHING, writeFlow } from '../wire/mirror-metadata.js';
 import * as vnet from '../wire/vnet.js';
 import type { Datapath } from './datapath.js';
-import { isForItself, isErrorAboutCopy, sourcePort } from './mirror-frame.js';
+import { passesErrors } from './mirror-error.js';
+import { isForItself, sourcePort } from './mirror-frame.js';
 import { MAX_COPIES } from './mirror-state.js';
 import { sendPlain, sendWrapped } from './mirror-send.js';
 import { completeChecksum, isSuperFrame } from './offload.js';
@@ -43,12 +45,7 @@ export function mirrorReceived(dp: Datapath, ids: readonly number[], vif: Vif): 
  */
 export function mirrorSent(dp: Datapath, out: Vif): boolean {
   const { mirrors: state, tables } = dp;
-  const about = isErrorAboutCopy(dp, out);
-  if (about >= 0) {
-    dp.counters.words[dp.counters.mirrorAt(about) + MIRROR.suppressed]++;
-    dp.drop('mirrorError');
-    return false;
-  }
+  if (!passesErrors(dp, out)) return false;
   if (out.transmitMirrors === null) return true;
   state.kind = MIRRORED.sent;
   state.isIngress = false;
@@ -74,8 +71,11 @@ export function mirrorFlow(
   destination: number,
 ): void {
   const { p, mirrors: state, tables, flow } = dp;
+  const out = p.nexthop >= 0 ? tables.nexthops.get(p.nexthop) : undefined;
   state.kind = MIRRORED.flow;
   state.isIngress = p.peer < 0;
+  state.sender = p.peer < 0 ? (tables.vifs.get(p.vif) ?? null) : null;
+  state.receiver = out === undefined ? null : (tables.vifs.get(out.oif) ?? null);
   state.vrf = vrf;
   state.addressed = null;
   state.port = outerPort(flow.key, flow.key[FLOW.keyNh], 0);
@@ -87,8 +87,8 @@ export function mirrorFlow(
   const destinationName = tables.networks.bytesOf(destination) ?? own;
   state.metadataLen = writeFlow(state.flowMetadata, 0, host, flags, sourceName, destinationName);
   // What other hosts have sent has the Ethernet header it came with, none or one of the tunnel's, until it is sent.
-  const out = p.peer >= 0 && p.nexthop >= 0 ? tables.nexthops.get(p.nexthop) : undefined;
-  state.rewrite = out !== undefined && !out.bridged && out.rewrite.length === ethernet.LEN ? out.rewrite : null;
+  const isRewritten = p.peer >= 0 && out !== undefined && !out.bridged && out.rewrite.length === ethernet.LEN;
+  state.rewrite = isRewritten ? out.rewrite : null;
   begin(dp);
   copyTo(dp, index);
   end(dp);
@@ -157,6 +157,10 @@ function copyTo(dp: Datapath, index: number): void {
     return trace(dp, mirror, MIRROR_OUTCOME.byNic);
   }
   if (!findLeg(dp, mirror)) return discard(dp, mirror);
+  if (isLooped(dp, mirror)) {
+    trace(dp, mirror, MIRROR_OUTCOME.looped);
+    return count(dp, mirror, MIRROR.looped, original.packets);
+  }
   const { at } = original;
   const length = original.end - at;
   const vnetAt = at - VNET_LEN;
@@ -178,6 +182,12 @@ function copyTo(dp: Datapath, index: number): void {
 
 function trace({ tracer, mirrors: { kind, leg } }: Datapath, { record }: Mirror, outcome: number): void {
   tracer?.step(STEP.mirror, record.id, kind, outcome, leg === null ? -1 : leg.id);
+}
+
+/** Whether the original is a copy of the mirror's own, or of so many mirrors that those lead to each other. */
+function isLooped(dp: Datapath, { record }: Mirror): boolean {
+  const analyzer = dp.tables.nexthops.get(record.nexthop)?.udp;
+  return analyzer ? isForItself(dp, analyzer) : dp.mirrors.original.copies >= MAX_COPIES;
 }
 
 /** Whether one more frame is copied: it is in the sample, and the limit lets it. */
@@ -221,7 +231,7 @@ function findLeg(dp: Datapath, { record }: Mirror): boolean {
   if (!nexthop?.udp) {
     state.leg = nexthop ?? null;
     state.label = record.vni;
-    return nexthop !== undefined && !record.isDynamic && isWay(dp, nexthop);
+    return nexthop !== undefined && !record.isDynamic && isWay(dp, nexthop, false);
   }
   if (nexthop.vrf >= 0) state.legVrf = nexthop.vrf;
   const vrf = tables.vrfs[state.legVrf];
@@ -233,7 +243,7 @@ function findLeg(dp: Datapath, { record }: Mirror): boolean {
   state.label = route.label;
   // The host's stack takes nothing that comes from its own address; from guests it takes what is for the underlay.
   if (way?.oif === VIF_ID.host && state.addressed === null) state.addressed = guestOf(dp);
-  return way !== undefined && isWay(dp, way);
+  return way !== undefined && isWay(dp, way, true);
 }
 
 /** The guest of this host whose packet the original is: who sends it, else who is sent it. */
@@ -244,9 +254,11 @@ function guestOf({ tables, mirrors: { original } }: Datapath): Vif | null {
 }
 
 /** Whether frames can be sent by a nexthop: out of an interface that is not the agent's, or through a tunnel. */
-function isWay(dp: Datapath, { type, oif, tunnel }: Nexthop): boolean {
-  if (type === NH_TYPE.encap) return oif !== VIF_ID.agent && dp.tables.vifs.get(oif) !== undefined;
-  return type === NH_TYPE.tunnel && tunnel !== null && tunnel.isResolved && dp.mirrors.label >= 0;
+function isWay(dp: Datapath, { type, oif, tunnel }: Nexthop, isRouted: boolean): boolean {
+  if (dp.tables.vifs.get(oif) === undefined) return false;
+  if (type === NH_TYPE.encap) return oif !== VIF_ID.agent;
+  if (type !== NH_TYPE.tunnel || tunnel === null || !tunnel.isResolved || dp.mirrors.label < 0) return false;
+  return !isRouted || tunnel.wrap !== WRAP.vxlan || tunnel.innerMac !== null;
 }
 
 /** Copies a frame of `length` bytes: the original, or the next of its segments. */
@@ -272,10 +284,6 @@ function copyFrame(dp: Datapath, mirror: Mirror, length: number, isSegment: bool
   p.copies = original.copies;
   if (!parseEthernet(dp)) p.protocol = -1;
   else if (!parse(dp)) p.protocol = -1;
-  if (udp === null ? original.copies >= MAX_COPIES : isForItself(dp, udp)) {
-    trace(dp, mirror, MIRROR_OUTCOME.looped);
-    return count(dp, mirror, MIRROR.looped, 1);
-  }
   trace(dp, mirror, MIRROR_OUTCOME.copied);
 
   if (record.snapLength > 0 && length > record.snapLength) p.end = frameAt + Math.max(record.snapLength, ethernet.LEN);

@@ -7,7 +7,7 @@ import type { Datapath } from './datapath.js';
 import { hasPorts } from '../wire/ip-protocol.js';
 
 /** Source ports that say nothing but which way to take: the dynamic ones (RFC 6335 section 6), the last excluded. */
-const FIRST_PORT = 49_152;
+export const FIRST_PORT = 49_152;
 const PORTS = 16_383;
 const PORTS_LEN = 4;
 

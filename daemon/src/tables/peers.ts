@@ -26,6 +26,11 @@ export class PeerTable {
     return this.#records.get(id);
   }
 
+  /** Whether it is no host of the cluster. */
+  isForeign(id: number): boolean {
+    return this.#records.get(id)?.isForeign === true;
+  }
+
   /** In the order in which they became known. */
   entries(): IterableIterator<PeerRecord> {
     return this.#records.values();

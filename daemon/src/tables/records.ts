@@ -281,6 +281,8 @@ export interface PeerRecord {
   readonly address: string;
   /** Its name, for the operator. */
   readonly name: string;
+  /** It is no host of the cluster: what only those say of the frames they send, it cannot. */
+  readonly isForeign?: boolean;
 }
 
 /** What a packet that arrives with an MPLS label, or in a VXLAN with a VNI, is for. */

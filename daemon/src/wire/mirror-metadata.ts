@@ -100,6 +100,10 @@ function writeEnd(b: Uint8Array, at: number): number {
 /** Why bytes are not metadata and a frame. Negative, as what `parse` returns else is an offset. */
 export const FAULT = { noEnd: -1, unknownType: -2, duplicate: -3, badLength: -4, noFrame: -5 } as const;
 
+/** Whether a list of which `parse` said this, and what is behind it, may just be cut off: so far nothing is wrong with it. */
+export const mayBeCut = (fault: number): boolean =>
+  fault === FAULT.noEnd || fault === FAULT.badLength || fault === FAULT.noFrame;
+
 /** What a list said: offsets into the bytes it was read from. One object may serve all lists, one after the other. */
 export class MirrorMetadata {
   /** Address of the capturing host: 4 or 16 bytes at `hostAt`; -1: not said. */
