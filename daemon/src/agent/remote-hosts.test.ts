@@ -153,6 +153,15 @@ test('with VXLAN the network’s identifier is the label, and routed packets go 
   t.is(tables.nexthops.get(row.nexthop)?.tunnel?.innerMac, null);
 });
 
+test('what the configuration says of the end of a tunnel makes a peer that is no host', (t) => {
+  const { remote, tables } = setUp(t);
+  remote.onHosts([lease('TunnelEndpoint/vtep', { tunnelAddress: '192.0.2.9' })]);
+  t.deepEqual(
+    [...tables.peers.entries()].map(({ name, isForeign }) => [name, isForeign]),
+    [['TunnelEndpoint/vtep', true]],
+  );
+});
+
 test('a host that has no encapsulation in common is a peer, and its addresses lead nowhere', (t) => {
   const { remote, tables, networks, route, members } = setUp(t, ['MPLSoGRE']);
   networks([BLUE]);
