@@ -69,6 +69,8 @@ local experts = {
   unknown_type = ProtoExpert.new(
     "cmirror.unknown_type", "Unknown type", expert.group.UNDECODED, expert.severity.WARN),
   bad_length = malformed("bad_length", "This type has another length"),
+  cut = ProtoExpert.new(
+    "cmirror.cut", "Packet cut by the capture", expert.group.COMMENTS_GROUP, expert.severity.NOTE),
   short_frame = malformed("short_frame", "What follows the metadata is too short for an Ethernet frame"),
 }
 cmirror.experts = experts
@@ -123,11 +125,16 @@ local function add_value(tree, kind, range, found)
   end
 end
 
--- Shows the TLVs. Returns what they say, and where the frame begins: nil when there is no end of the metadata.
+-- Shows the TLVs as far as the capture has them. Returns what they say, and where the frame begins: nil when there is no end of the
+-- metadata, or it was cut.
 local function add_metadata(tvb, tree)
   local found = { seen = {} }
-  local at, size = 0, tvb:reported_len()
+  local at, size, captured = 0, tvb:reported_len(), tvb:len()
   while at + 2 <= size do
+    if at + 2 > captured then
+      found.cut = true
+      return found, nil
+    end
     local kind, length = tvb:range(at, 1):uint(), tvb:range(at + 1, 1):uint()
     local left = size - at - 2
     local title = TYPE_NAMES[kind] or ("Unknown type " .. kind)
@@ -138,13 +145,15 @@ local function add_metadata(tvb, tree)
       found.overrun = true
       return found, nil
     end
-    local item = tree:add(tvb:range(at, 2 + length), title)
+    found.cut = at + 2 + length > captured
+    local item = tree:add(found.cut and tvb:range(at) or tvb:range(at, 2 + length), title)
     local type_item = item:add(fields.tlv_type, tvb:range(at, 1))
     local length_item = item:add(fields.tlv_len, tvb:range(at + 1, 1))
     if not TYPE_NAMES[kind] then type_item:add_proto_expert_info(experts.unknown_type) end
     if found.seen[kind] then type_item:add_proto_expert_info(experts.duplicate) end
     if not legal_length(kind, length) then length_item:add_proto_expert_info(experts.bad_length) end
     found.seen[kind] = true
+    if found.cut then return found, nil end
     if length > 0 then add_value(item, kind, tvb:range(at + 2, length), found) end
     at = at + 2 + length
     if kind == END then return found, at end
@@ -154,6 +163,7 @@ end
 
 local function direction_of(found)
   if found.ingress ~= nil then return found.ingress and "ingress" or "egress" end
+  if found.cut then return "unknown" end
   if found.seen[SRC_VN] and not found.seen[DST_VN] then return "ingress" end
   if found.seen[DST_VN] and not found.seen[SRC_VN] then return "egress" end
   return "unknown"
@@ -188,8 +198,14 @@ function cmirror.dissector(tvb, pinfo, root)
   local found, frame = add_metadata(tvb, tree)
   tree:set_len(frame or tvb:len())
   local kind, direction = kind_of(found), direction_of(found)
-  tree:add(fields.kind, kind):set_generated()
+  -- Of cut metadata only copies of flows are known for what they are.
+  if not found.cut or kind == "flow" then tree:add(fields.kind, kind):set_generated() end
   tree:add(fields.direction, direction):set_generated()
+  if tvb:len() < tvb:reported_len() then tree:add_proto_expert_info(experts.cut) end
+  if found.cut then
+    pinfo.cols.info = "Contrail mirror metadata, cut by the capture"
+    return tvb:len()
+  end
   if not frame then
     if not found.overrun then tree:add_proto_expert_info(experts.no_end) end
     pinfo.cols.info = "Contrail mirror metadata, malformed"
@@ -206,7 +222,12 @@ function cmirror.dissector(tvb, pinfo, root)
     if tvb:len() > frame then data:call(tvb:range(frame):tvb(), pinfo, root) end
     return tvb:len()
   end
-  if tvb:len() > frame then ethernet:call(tvb:range(frame):tvb(), pinfo, root) end
+  if tvb:len() - frame < SHORTEST_FRAME then
+    pinfo.cols.info = prefix .. "cut by the capture"
+    if tvb:len() > frame then data:call(tvb:range(frame):tvb(), pinfo, root) end
+    return tvb:len()
+  end
+  ethernet:call(tvb:range(frame):tvb(), pinfo, root)
   pinfo.cols.info:prepend(prefix)
   return tvb:len()
 end

@@ -51,7 +51,7 @@ interface Wireshark {
   readonly show: (
     frames: readonly Uint8Array[],
     fields: readonly string[],
-    options?: { arguments?: readonly string[]; filter?: string },
+    options?: { arguments?: readonly string[]; filter?: string; snapLengths?: readonly number[] },
   ) => Promise<readonly Decoded[]>;
 }
 
@@ -64,7 +64,7 @@ async function wireshark(t: ExecutionContext): Promise<Wireshark> {
   const file = join(lab.directory, 'mirrored.pcap');
   return {
     show: async (frames, fields, options) => {
-      await writeFile(file, pcapFile(frames));
+      await writeFile(file, pcapFile(frames, options?.snapLengths));
       const decoded = await decode(file, fields, { env, ...options });
       return decoded.map((row) => Object.fromEntries(Object.entries(row).filter(([, values]) => values.length > 0)));
     },
@@ -177,6 +177,37 @@ test('what is malformed is said, one expert information each, and nothing of it 
     decoded.map((row) => Object.keys(row)),
     cases.map(([name]) => [`cmirror.${name}`, ...(isWhole.has(name) ? ['icmp.ident'] : [])]),
   );
+});
+
+test('packets cut by a snap length are shown as far as they go, and raise no error', async (t) => {
+  const { show } = await wireshark(t);
+  const names = ['direction', 'kind', 'src_vn', 'cut', 'no_end', 'overrun', 'short_frame'];
+  const fields = [...names.map((name) => `cmirror.${name}`), '_ws.lua.error', '_ws.col.Info'];
+  const headers = 14 + 20 + 8;
+  const cases = [
+    { metadata: [...tlv(3, TRAFFIC), ...END], kind: 'port', kindAt: 34, directionAt: 34, sourceAt: 32 },
+    { metadata: [...HOST, ...FLAGS, ...ENDS, ...END], kind: 'flow', kindAt: 2, directionAt: 12, sourceAt: 44 },
+  ];
+  for (const { metadata, kind, kindAt, directionAt, sourceAt } of cases) {
+    const whole = mirrored(metadata);
+    const lengths = Array.from({ length: whole.length - headers - 1 }, (_, i) => i + 1);
+    const snapLengths = lengths.map((length) => headers + length);
+    const decoded = await show(new Array<Uint8Array>(lengths.length).fill(whole), fields, { snapLengths });
+    t.is(decoded.length, lengths.length);
+    for (const [i, { '_ws.col.Info': info, ...row }] of decoded.entries()) {
+      const length = lengths[i];
+      const expected = {
+        'cmirror.direction': [length < directionAt ? 'unknown' : 'ingress'],
+        ...(length < kindAt ? {} : { 'cmirror.kind': [kind] }),
+        ...(length < sourceAt ? {} : { 'cmirror.src_vn': [TRAFFIC] }),
+        'cmirror.cut': ['1'],
+      };
+      t.deepEqual(row, expected, `${kind} ${length}`);
+      const frame = length - metadata.length;
+      const shown = frame < 14 ? /cut by the capture$/ : frame < inner.length - 56 ? /^\[traffic-net/ : /Echo \(ping\)/;
+      t.regex(info[0], shown, `${kind} ${length}`);
+    }
+  }
 });
 
 test('the dissector goes where it is told to, or it is said why not', async (t) => {

@@ -6,7 +6,7 @@ import { family } from '../wire/addr.js';
 import * as jmirror from '../wire/jmirror.js';
 import { UDP_PORT } from '../wire/mirror-metadata.js';
 import * as vxlan from '../wire/vxlan.js';
-import { FILE_FORMATS, type FileFormat, type RingOptions } from './file-sinks.js';
+import { FILE_FORMATS, isRing, type FileFormat, type RingOptions } from './file-sinks.js';
 import { DIRECTION_NAMES, FORMATS, type Format } from './frame.js';
 import { addServiceOptions, serviceArgs, serviceProblem } from './service-args.js';
 import type { GivenServices, ServiceArgs } from './service-args.js';
@@ -133,7 +133,7 @@ function addAnalyzerOptions(spec: Command): Command {
     .addOption(new Option('--direction <direction>', 'only frames of a direction').choices(DIRECTION_NAMES))
     .option('--filter <expression>', 'only frames that match, such as: tcp and host 10.0.0.1 and not port 22', '')
     .option('-c, --count <frames>', 'end after so many frames', size, Infinity)
-    .option('--duration <seconds>', 'end after this time', number, Infinity)
+    .option('--duration <seconds>', 'end after this time', duration, Infinity)
     .option('--text', 'show frames, although they are written to a file, served or sent on')
     .option('--json', 'show frames as lines of JSON')
     .option('--statistics', 'show counters once a second instead of frames')
@@ -202,7 +202,7 @@ function analyzerArgs(given: Given): AnalyzerArgs {
 
 /** What makes no sense together; '' for nothing. */
 function problemOf({ write, show, perNetwork, ring, suppressIcmp, interfaces }: AnalyzerArgs): string {
-  const isRotated = ring.bytes > 0 || ring.seconds > 0 || ring.frames > 0;
+  const isRotated = isRing(ring);
   if (write === null && (perNetwork || isRotated)) return 'several files need a name: -w FILE';
   if (write === '-' && (perNetwork || isRotated)) return 'stdout is one file';
   if (write === '-' && show !== 'nothing') return 'stdout is taken by -w -';
@@ -238,5 +238,14 @@ function size(text: string): number {
 function number(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !(value > 0)) throw new InvalidArgumentError('Use a number above 0.');
+  return value;
+}
+
+/** Seconds of the longest timer there is, which has 31 bits of milliseconds. */
+const DURATION_MAX = 2_147_483;
+
+function duration(text: string): number {
+  const value = number(text);
+  if (value > DURATION_MAX) throw new InvalidArgumentError(`Use at most ${DURATION_MAX} seconds, which are 24 days.`);
   return value;
 }

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { CaptureError, CaptureReader } from './capture-reader.js';
+import { CaptureFileError, CaptureReader } from './capture-reader.js';
 import { formatComment, parseComment, parseDescription, type Said } from './comment.js';
 import { DIRECTION, Frame } from './frame.js';
 import { Origins } from './origins.js';
@@ -125,6 +125,20 @@ test('frames written as pcapng read back with their bytes, times, interfaces and
   );
 });
 
+test('a snap length above the room for blocks does not throw for a packet of that length', (t) => {
+  const gathered = new Gathered();
+  const writer = new PcapngWriter(gathered.write, { snapLength: 16 << 20 });
+  const origins = new Origins('');
+  const frame = new Frame();
+  frame.bytes = new Uint8Array(3 << 20).fill(7);
+  frame.length = frame.originalLength = frame.bytes.length;
+  frame.origin = origins.make(0, { ...frame.origin, sourceNetwork: 'a' });
+  writer.frame(frame);
+  writer.close();
+  const [{ bytes, originalLength }] = readAll(gathered.file);
+  t.deepEqual([bytes.length, originalLength], [262_144, 3 << 20]);
+});
+
 test('frames written as pcap read back, in microseconds and in nanoseconds', (t) => {
   fc.assert(
     fc.property(
@@ -204,7 +218,10 @@ test('files of the other byte order are read, with any resolution of time', (t) 
     { ...packet, seconds: 103, nanoseconds: 500_000_000 },
     { ...packet, seconds: 0, nanoseconds: 0 },
   ]);
-  t.throws(() => readAll(Uint8Array.of(...file, ...enhanced)), { instanceOf: CaptureError, message: /interface 0/ });
+  t.throws(() => readAll(Uint8Array.of(...file, ...enhanced)), {
+    instanceOf: CaptureFileError,
+    message: /interface 0/,
+  });
 });
 
 test('what is no capture file, or a damaged one, is refused', (t) => {
@@ -225,7 +242,7 @@ test('what is no capture file, or a damaged one, is refused', (t) => {
   for (const [at, value, message] of damages) {
     const damaged = file.slice();
     damaged[at] = value;
-    t.throws(() => readAll(damaged), { instanceOf: CaptureError, message });
+    t.throws(() => readAll(damaged), { instanceOf: CaptureFileError, message });
   }
 });
 
@@ -247,7 +264,7 @@ test('any bytes are read or refused, and never anything behind them', (t) => {
       try {
         t.true(reader.read(damaged) <= damaged.length);
       } catch (error) {
-        t.true(error instanceof CaptureError, String(error));
+        t.true(error instanceof CaptureFileError, String(error));
       }
     }),
     { numRuns: 500 },

@@ -30,7 +30,7 @@ class ReadPacket {
 const PLAIN: ReadInterface = { linkType: 1, name: '', description: '', unitsPerSecond: BigInt(BILLION), offset: 0 };
 
 /** The file is none that can be read, or is damaged; the message says where. */
-export class CaptureError extends Error {}
+export class CaptureFileError extends Error {}
 
 /** Longest packet or block: what other programs read at most, and some. */
 export const BLOCK_MAX = 16 << 20;
@@ -61,7 +61,7 @@ export class CaptureReader {
     this.#onPacket = onPacket;
   }
 
-  /** Reads the whole packets and blocks at the start of `b`; returns how many bytes they have. Throws CaptureError. */
+  /** Reads the whole packets and blocks at the start of `b`; returns how many bytes they have. Throws CaptureFileError. */
   read(b: Uint8Array): number {
     this.#b = this.packet.bytes = b;
     this.#view = new DataView(b.buffer, b.byteOffset, b.byteLength);
@@ -83,7 +83,7 @@ export class CaptureReader {
     }
     this.#isLittle = [MAGIC_US, MAGIC_NS].includes(this.#view.getUint32(at, true));
     const magic = this.#word(at);
-    if (magic !== MAGIC_US && magic !== MAGIC_NS) throw new CaptureError('this is no pcap or pcapng file');
+    if (magic !== MAGIC_US && magic !== MAGIC_NS) throw new CaptureFileError('this is no pcap or pcapng file');
     if (at + FILE_HEADER_LEN > this.#b.length) return 0;
     this.#unit = magic === MAGIC_US ? 1000 : 1;
     this.#interfaces = [{ ...PLAIN, linkType: this.#word(at + 20) & 0xffff }];
@@ -95,7 +95,7 @@ export class CaptureReader {
   #record(at: number): number {
     if (at + RECORD_LEN > this.#b.length) return 0;
     const length = this.#word(at + 8);
-    if (length > BLOCK_MAX) throw new CaptureError(`a packet of ${length} bytes`);
+    if (length > BLOCK_MAX) throw new CaptureFileError(`a packet of ${length} bytes`);
     if (at + RECORD_LEN + length > this.#b.length) return 0;
     const { packet } = this;
     packet.seconds = this.#word(at);
@@ -112,10 +112,10 @@ export class CaptureReader {
     const type = this.#word(at);
     const length = this.#word(at + 4);
     if (length < HEAD_LEN + TAIL_LEN || length % 4 !== 0 || length > BLOCK_MAX) {
-      throw new CaptureError(`a block of ${length} bytes`);
+      throw new CaptureFileError(`a block of ${length} bytes`);
     }
     if (at + length > this.#b.length) return 0;
-    if (this.#word(at + length - TAIL_LEN) !== length) throw new CaptureError('the two lengths of a block differ');
+    if (this.#word(at + length - TAIL_LEN) !== length) throw new CaptureFileError('the two lengths of a block differ');
     this.#readBody(type, at, at + length - TAIL_LEN);
     return length;
   }
@@ -123,8 +123,8 @@ export class CaptureReader {
   #readBody(type: number, at: number, end: number): void {
     switch (type) {
       case BLOCK.section:
-        if (end - at < SECTION_LEN - TAIL_LEN) throw new CaptureError('a section without its head');
-        if (this.#half(at + 12) !== 1) throw new CaptureError('a section of an unknown version');
+        if (end - at < SECTION_LEN - TAIL_LEN) throw new CaptureFileError('a section without its head');
+        if (this.#half(at + 12) !== 1) throw new CaptureFileError('a section of an unknown version');
         this.#interfaces = [];
         return;
       case BLOCK.interface:
@@ -140,7 +140,7 @@ export class CaptureReader {
       case BLOCK.simplePacket: {
         const originalLength = this.#word(at + 8);
         this.packet.seconds = this.packet.nanoseconds = 0;
-        if (end - at < SIMPLE_LEN - TAIL_LEN) throw new CaptureError('a packet without its head');
+        if (end - at < SIMPLE_LEN - TAIL_LEN) throw new CaptureFileError('a packet without its head');
         this.#deliver(0, at + HEAD_LEN + 4, Math.min(originalLength, end - at - HEAD_LEN - 4), originalLength, '');
         return;
       }
@@ -150,11 +150,11 @@ export class CaptureReader {
 
   #readByteOrder(at: number): void {
     this.#isLittle = this.#view.getUint32(at + HEAD_LEN, true) === BYTE_ORDER_MAGIC;
-    if (this.#word(at + HEAD_LEN) !== BYTE_ORDER_MAGIC) throw new CaptureError('a section without byte order');
+    if (this.#word(at + HEAD_LEN) !== BYTE_ORDER_MAGIC) throw new CaptureFileError('a section without byte order');
   }
 
   #interface(at: number, end: number): void {
-    if (end - at < INTERFACE_LEN - TAIL_LEN) throw new CaptureError('an interface without its head');
+    if (end - at < INTERFACE_LEN - TAIL_LEN) throw new CaptureFileError('an interface without its head');
     let [name, description, resolution, offset] = ['', '', DEFAULT_RESOLUTION, 0];
     this.#options(at + INTERFACE_LEN - TAIL_LEN, end, (code, from, length) => {
       if (code === OPTION.interface.name) name = this.#text(from, length);
@@ -172,10 +172,10 @@ export class CaptureReader {
   /** A packet of the usual or of the obsolete form. */
   #enhanced(at: number, end: number, id: number): void {
     const dataAt = at + PACKET_LEN - TAIL_LEN;
-    if (dataAt > end) throw new CaptureError('a packet without its head');
+    if (dataAt > end) throw new CaptureFileError('a packet without its head');
     const length = this.#word(at + 20);
-    if (length > end - dataAt) throw new CaptureError('a packet longer than its block');
-    if (id >= this.#interfaces.length) throw new CaptureError(`a packet of the unknown interface ${id}`);
+    if (length > end - dataAt) throw new CaptureFileError('a packet longer than its block');
+    if (id >= this.#interfaces.length) throw new CaptureFileError(`a packet of the unknown interface ${id}`);
     this.#readTime(this.#interfaces[id], this.#word(at + 12), this.#word(at + 16));
     let comment = '';
     this.#options(dataAt + padded(length), end, (code, from, optionLength) => {
@@ -194,7 +194,7 @@ export class CaptureReader {
   }
 
   #deliver(id: number, at: number, length: number, originalLength: number, comment: string): void {
-    if (id >= this.#interfaces.length) throw new CaptureError('a packet before its interface');
+    if (id >= this.#interfaces.length) throw new CaptureFileError('a packet before its interface');
     const { packet } = this;
     packet.at = at;
     packet.length = length;
@@ -211,7 +211,7 @@ export class CaptureReader {
       const code = this.#half(p);
       const length = this.#half(p + 2);
       if (code === OPTION.end) return;
-      if (p + 4 + length > end) throw new CaptureError('an option longer than its block');
+      if (p + 4 + length > end) throw new CaptureFileError('an option longer than its block');
       take(code, p + 4, length);
       p += 4 + padded(length);
     }

@@ -7,6 +7,7 @@ import type { ExecutionContext } from 'ava';
 import { blockTypes, MirroredFrames } from '../testing/mirrored-frames.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 import { Captures } from './captures.js';
+import { OpenFiles, RingSink } from './file-sinks.js';
 import { BLOCK } from './pcapng.js';
 
 const NOW = new Date('2026-11-20T17:04:36.789Z');
@@ -123,6 +124,30 @@ test('names that leave the folder, hidden files, links and other files are no ca
     await t.throwsAsync(all.remove(name), { code: 'notFound' }, name);
   }
   await t.throwsAsync(all.stop('ring-1.pcap'), { code: 'conflict', message: /was not started over HTTP/ });
+});
+
+test('the file the analyzer itself writes is running, and is not removed until the next one is begun', async (t) => {
+  const directory = temporaryFolder(t);
+  const source = new MirroredFrames();
+  const open = new OpenFiles();
+  const all = new Captures(directory, source, { isWritten: open.has });
+  const ring = new RingSink(
+    {
+      ...{ path: join(directory, 'r.pcapng'), format: 'pcapng', snapLength: 0, keepHeaders: false },
+      ...{ statistics: source.statistics, open },
+    },
+    { bytes: 0, seconds: 0, frames: 1, files: 0 },
+  );
+  source.addSink(ring);
+  source.send(new Uint8Array(60), { times: 2 });
+  const [first, second] = await all.list();
+  t.deepEqual([first.running, second.running], [false, true]);
+  await t.throwsAsync(all.remove(second.name), { code: 'conflict', message: /the analyzer writes it/ });
+  await all.remove(first.name);
+  ring.close();
+  t.false((await all.get(second.name)).running);
+  await all.remove(second.name);
+  t.deepEqual(await all.list(), []);
 });
 
 test('a running capture is not removed, one that ended is, and its name is free again', async (t) => {

@@ -3,6 +3,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { lstat, mkdir, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import type { FileIdentity } from './file-writer.js';
 import type { Frame } from './frame.js';
 import { PcapngWriter } from './pcapng-writer.js';
 import type { Sink, Write } from './sink.js';
@@ -149,6 +150,8 @@ class RunningCapture implements Sink {
 interface Surroundings {
   readonly now?: () => Date;
   readonly open?: (path: string) => GrowingFile;
+  /** Whether somebody else in this process is writing a file [nobody]. */
+  readonly isWritten?: (file: FileIdentity) => boolean;
 }
 
 export class Captures {
@@ -156,11 +159,14 @@ export class Captures {
   readonly #source: FrameSource;
   readonly #now: () => Date;
   readonly #open: (path: string) => GrowingFile;
+  readonly #isWritten: (file: FileIdentity) => boolean;
   /** Those started here, ended ones too, by the name of the file. */
   readonly #started = new Map<string, RunningCapture>();
 
-  constructor(directory: string, source: FrameSource, { now = () => new Date(), open = openNew }: Surroundings = {}) {
+  constructor(directory: string, source: FrameSource, surroundings: Surroundings = {}) {
+    const { now = () => new Date(), open = openNew, isWritten = () => false } = surroundings;
     this.#open = open;
+    this.#isWritten = isWritten;
     this.directory = directory;
     this.#source = source;
     this.#now = now;
@@ -230,7 +236,10 @@ export class Captures {
 
   /** Rejects with CaptureError. */
   async remove(name: string): Promise<void> {
-    if ((await this.get(name)).running) throw new CaptureError('conflict', `${name} is running; stop it first`);
+    if ((await this.get(name)).running) {
+      const instead = this.#started.get(name)?.isOpen ? 'stop it first' : 'the analyzer writes it until it ends';
+      throw new CaptureError('conflict', `${name} is running; ${instead}`);
+    }
     this.#started.delete(name);
     await unlink(join(this.directory, name)).catch(ignoring('ENOENT', undefined));
   }
@@ -250,7 +259,7 @@ export class Captures {
       name,
       bytes: stat.size,
       modified: stat.mtime.toISOString(),
-      running: started?.isOpen ?? false,
+      running: started?.isOpen || this.#isWritten(stat),
       packets: started?.packets ?? null,
       error: started?.error ?? null,
     };

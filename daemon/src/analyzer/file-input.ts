@@ -1,7 +1,7 @@
 /** Mirrored frames from capture files, those of other programs and our own. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { BLOCK_MAX, CaptureError, CaptureReader } from './capture-reader.js';
+import { BLOCK_MAX, CaptureFileError, CaptureReader } from './capture-reader.js';
 import { parseComment, parseDescription } from './comment.js';
 import type { Decoder } from './decoder.js';
 import type { Origin } from './frame.js';
@@ -44,7 +44,7 @@ export class FileInput implements Input {
     let used = 0;
     while (!this.#isClosed && !this.#session.isDone()) {
       if (used === buffer.length) {
-        if (used > 2 * BLOCK_MAX) throw new CaptureError(`${this.#path}: a block that does not end`);
+        if (used > 2 * BLOCK_MAX) throw new CaptureFileError(`${this.#path}: a block that does not end`);
         const larger = new Uint8Array(2 * used);
         larger.set(buffer);
         buffer = larger;
@@ -80,7 +80,7 @@ export class FileInput implements Input {
     try {
       return this.#reader.read(bytes);
     } catch (error) {
-      throw error instanceof CaptureError ? new CaptureError(`${this.#path}: ${error.message}`) : error;
+      throw error instanceof CaptureFileError ? new CaptureFileError(`${this.#path}: ${error.message}`) : error;
     }
   }
 

@@ -1,11 +1,11 @@
 /** Frames to files: one, one for each network, or a ring of them. */
-import { unlinkSync } from 'node:fs';
+import { readdirSync, unlinkSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
-import { OutputFile } from './file-writer.js';
+import { OutputFile, type FileIdentity } from './file-writer.js';
 import type { Frame } from './frame.js';
 import { PcapWriter } from './pcap-writer.js';
 import { PcapngWriter } from './pcapng-writer.js';
-import type { Sink } from './sink.js';
+import { forAll, type Sink } from './sink.js';
 import type { Statistics } from './statistics.js';
 
 export const FILE_FORMATS = ['pcapng', 'pcap', 'pcap-us'] as const;
@@ -19,6 +19,26 @@ export interface FileOptions {
   readonly keepHeaders: boolean;
   /** Of the session. */
   readonly statistics: Statistics;
+  /** Those of its files that are open. */
+  readonly open?: OpenFiles;
+}
+
+/** Files that are being written. */
+export class OpenFiles {
+  readonly #all = new Set<FileIdentity>();
+
+  add(file: FileIdentity): void {
+    this.#all.add(file);
+  }
+
+  delete(file: FileIdentity): void {
+    this.#all.delete(file);
+  }
+
+  readonly has = ({ dev, ino }: FileIdentity): boolean => {
+    for (const one of this.#all) if (one.dev === dev && one.ino === ino) return true;
+    return false;
+  };
 }
 
 /** When the next file is begun, and how many are kept. 0: not for this reason; all. */
@@ -36,6 +56,8 @@ export class FileSink implements Sink {
   readonly path: string;
   readonly #file: OutputFile;
   readonly #writer: PcapngWriter | PcapWriter;
+  readonly #open: OpenFiles | undefined;
+  #isClosed = false;
 
   /** Throws what the system says of the file. */
   constructor(options: FileOptions) {
@@ -49,6 +71,8 @@ export class FileSink implements Sink {
         : new PcapWriter(write, { ...options, resolution: format === 'pcap' ? 'ns' : 'us' });
     // Who looks at the file sees from the start that it is one.
     this.#writer.flush();
+    this.#open = options.open;
+    this.#open?.add(this.#file.identity);
   }
 
   /** Of the file so far. */
@@ -68,17 +92,28 @@ export class FileSink implements Sink {
     this.#writer.statistics();
   }
 
+  /** May be called again. */
   close(): void {
-    this.#writer.close();
-    this.#file.close();
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    try {
+      this.#writer.close();
+    } finally {
+      this.#open?.delete(this.#file.identity);
+      this.#file.close();
+    }
   }
 }
 
-/** Files one after the other, `name_00001_20261120140307.pcapng`, the oldest of them deleted. */
+/**
+ * Files one after the other, `name_00001_20261120140307.pcapng`, the oldest of them deleted. What earlier runs left is part of the
+ * ring: their files are the oldest, and numbers go on from theirs.
+ */
 export class RingSink implements Sink {
   readonly #options: FileOptions;
   readonly #ring: RingOptions;
   readonly #now: () => number;
+  /** From the oldest on; nothing when all are kept. */
   readonly #paths: string[] = [];
   #current: FileSink;
   #number = 0;
@@ -90,6 +125,9 @@ export class RingSink implements Sink {
     this.#options = options;
     this.#ring = ring;
     this.#now = now;
+    const earlier = ringFiles(options.path);
+    this.#number = earlier.reduce((highest, { number }) => Math.max(highest, number), 0);
+    if (ring.files > 0) this.#paths.push(...earlier.map(({ path }) => path));
     this.#current = this.#open();
   }
 
@@ -132,10 +170,25 @@ export class RingSink implements Sink {
     const end = extname(path);
     const name = `${basename(path, end)}_${String(this.#number).padStart(5, '0')}_${stamp}${end}`;
     const next = join(dirname(path), name);
-    this.#paths.push(next);
-    if (this.#ring.files > 0 && this.#paths.length > this.#ring.files) removeQuietly(this.#paths.shift() ?? '');
+    if (this.#ring.files > 0) {
+      this.#paths.push(next);
+      while (this.#paths.length > this.#ring.files) removeQuietly(this.#paths.shift() ?? '');
+    }
     return new FileSink({ ...this.#options, path: next });
   }
+}
+
+/** Files of a ring that are there, from the oldest on. Throws what the system says of the folder. */
+function ringFiles(path: string): readonly { readonly path: string; readonly number: number }[] {
+  const end = extname(path);
+  const start = `${basename(path, end)}_`;
+  return readdirSync(dirname(path))
+    .filter((name) => name.startsWith(start) && name.endsWith(end))
+    .flatMap((name) => {
+      const parts = /^(\d{5,})_(\d{14})$/.exec(name.slice(start.length, name.length - end.length));
+      return parts === null ? [] : [{ path: join(dirname(path), name), number: Number(parts[1]), stamp: parts[2] }];
+    })
+    .sort((a, b) => Number(a.stamp) - Number(b.stamp) || a.number - b.number);
 }
 
 /** A file somebody took away already needs no deleting. */
@@ -181,7 +234,9 @@ export class PerNetworkSink implements Sink {
   }
 
   close(): void {
-    for (const sink of this.#sinks.values()) sink.close();
+    forAll(this.#sinks.values(), (sink) => {
+      sink.close();
+    });
   }
 
   #assign(index: number, network: string): Sink {

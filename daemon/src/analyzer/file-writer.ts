@@ -1,9 +1,16 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
 import type { Write } from './sink.js';
+
+/** What tells a file from all others, by whatever path it is reached. */
+export interface FileIdentity {
+  readonly dev: number;
+  readonly ino: number;
+}
 
 /** A file that is written whole blocks at a time. */
 export class OutputFile {
   readonly path: string;
+  readonly identity: FileIdentity;
   readonly #fd: number;
   /** Bound, to be handed on. Throws what the system says: ENOSPC, EPIPE. */
   readonly write: Write;
@@ -12,6 +19,7 @@ export class OutputFile {
   constructor(path: string) {
     this.path = path;
     this.#fd = path === '-' ? 1 : openSync(path, 'w', 0o640);
+    this.identity = fstatSync(this.#fd);
     this.write = (bytes, at, length) => {
       for (let done = 0; done < length;) done += this.#writeSome(bytes, at + done, length - done);
     };

@@ -1,7 +1,7 @@
 /** What is known about frames by the bytes that say it: the same bytes give the same Origin, found without making anything. */
 import { formatAddress } from '../wire/addr.js';
 import { equal } from '../wire/bytes.js';
-import { ACTION, type MirrorMetadata } from '../wire/mirror-metadata.js';
+import { ACTION, FLAGS_LEN, type MirrorMetadata } from '../wire/mirror-metadata.js';
 import { formatComment, kindOf, type Said } from './comment.js';
 import { DIRECTION, type CaptureInterface, type Direction, type Origin } from './frame.js';
 import type { InterfaceStatistics } from './statistics.js';
@@ -88,13 +88,19 @@ export class Origins {
       network: networkOf(said),
       host: said.host,
       kind: said.kind,
-      description: `analyzer=${this.#analyzerName} port=${said.port} kind=${said.kind}`,
+      description: this.#describe(said.port, said.kind),
     };
     const known = this.#interfacesByName.get(nameOf(input, wanted));
     if (known !== undefined) return known;
     const isFull = this.interfaces.length >= INTERFACES_MAX;
-    const described = isFull ? { ...wanted, network: '', host: '', kind: 'none' as const } : wanted;
+    // The same for all of them: what is told of further ones takes no more memory.
+    const rest = { network: '', host: '', kind: 'none', description: this.#describe(0, 'none') } as const;
+    const described = isFull ? rest : wanted;
     return this.#interfacesByName.get(nameOf(input, described)) ?? this.#addInterface(input, described);
+  }
+
+  #describe(port: number, kind: Said['kind']): string {
+    return `analyzer=${this.#analyzerName} port=${port} kind=${kind}`;
   }
 
   #addInterface(input: number, described: Omit<CaptureInterface, 'index' | 'name' | 'input'>): CaptureInterface {
@@ -130,13 +136,13 @@ const nameIn = (b: Uint8Array, at: number, length: number): string | null =>
 
 /** What metadata says of a frame that came from `source`, an address as text, to a UDP port. */
 export function readMetadata(b: Uint8Array, metadata: MirrorMetadata, source: string, port: number): Said {
-  const { hostAt, hostLen, flags } = metadata;
+  const { hostAt, hostLen, flags, flagsLen } = metadata;
   const sourceNetwork = nameIn(b, metadata.sourceAt, metadata.sourceLen);
   const destinationNetwork = nameIn(b, metadata.destinationAt, metadata.destinationLen);
   return {
     format: 'tlv',
     kind: kindOf(flags, sourceNetwork !== null || destinationNetwork !== null),
-    direction: directionOf(flags, sourceNetwork !== null, destinationNetwork !== null),
+    direction: directionOf(flagsLen < FLAGS_LEN ? -1 : flags, sourceNetwork !== null, destinationNetwork !== null),
     host: hostAt < 0 ? source : formatAddress(b.subarray(hostAt, hostAt + hostLen)),
     sourceNetwork,
     destinationNetwork,
@@ -146,7 +152,7 @@ export function readMetadata(b: Uint8Array, metadata: MirrorMetadata, source: st
   };
 }
 
-/** Of a flow by its flags; of a port by which of its networks is said. */
+/** By the flags, where those are whole (-1: not); else by which of the networks is said. */
 function directionOf(flags: number, hasSource: boolean, hasDestination: boolean): Direction {
   if (flags >= 0) return (flags & ACTION.ingress) === 0 ? DIRECTION.egress : DIRECTION.ingress;
   if (hasSource === hasDestination) return DIRECTION.unknown;

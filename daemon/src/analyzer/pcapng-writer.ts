@@ -17,7 +17,7 @@ import type { Statistics } from './statistics.js';
 import { SplitTime } from './time.js';
 
 export interface PcapngOptions {
-  /** Bytes of a frame that are kept; 0: all. The original length is kept in any case. */
+  /** Bytes of a frame that are kept, at most 262144; 0: all. The original length is kept in any case. */
   readonly snapLength?: number;
   /** Write the packets that carried the frames, as far as they are known, instead of the frames. */
   readonly keepHeaders?: boolean;
@@ -116,7 +116,7 @@ export class PcapngWriter implements Sink {
   /** Begins the section at once. */
   constructor(write: Write, options: PcapngOptions = {}) {
     this.#blocks = new BlockBuffer(write);
-    this.#snapLength = options.snapLength ?? 0;
+    this.#snapLength = Math.min(options.snapLength ?? 0, DATA_MAX);
     this.#keepHeaders = options.keepHeaders ?? false;
     this.#statistics = options.statistics;
     this.#dropsBefore = this.#statistics?.inputs.map(({ kernelDrops }) => kernelDrops) ?? [];

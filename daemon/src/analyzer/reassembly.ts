@@ -28,6 +28,8 @@ class Partial {
   units = 0;
   /** Bytes of the payload, -1: its last fragment is not there. */
   total = -1;
+  /** Where the pieces that are there end. */
+  reach = 0;
   /** Header in front of the payload, 0: the first fragment is not there. */
   headerLen = 0;
   startedAt = 0;
@@ -38,6 +40,7 @@ class Partial {
     this.isUsed = true;
     this.units = 0;
     this.total = -1;
+    this.reach = 0;
     this.headerLen = 0;
     this.startedAt = now;
   }
@@ -51,7 +54,9 @@ class Partial {
     const end = offset + length;
     if (length === 0 || end > PAYLOAD_MAX || (!isLast && length % UNIT !== 0)) return false;
     if (this.total >= 0 && (end > this.total || (isLast && end !== this.total))) return false;
+    if (isLast && end < this.reach) return false;
     if (isLast) this.total = end;
+    this.reach = Math.max(this.reach, end);
     copyBytes(b, from, this.bytes, PAYLOAD_AT + offset, length);
     const until = Math.ceil(end / UNIT);
     for (let unit = offset / UNIT; unit < until; unit++) {

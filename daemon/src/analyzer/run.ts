@@ -1,27 +1,26 @@
 /** Runs an analyzer: opens inputs first, then outputs, and works until it is told to end. */
-import { Exit, STATUS } from '../cli/exit.js';
+import { Exit } from '../cli/exit.js';
 import type { Surroundings } from '../cli/tool.js';
 import { UDP_PORT } from '../wire/mirror-metadata.js';
 import type { AnalyzerArgs, Port } from './args.js';
-import { FileSink, isRing, PerNetworkSink, RingSink, type FileOptions } from './file-sinks.js';
+import { FileSink, isRing, OpenFiles, PerNetworkSink, RingSink, type FileOptions } from './file-sinks.js';
 import { FileInput } from './file-input.js';
 import { acceptor } from './filter.js';
 import type { Input } from './input.js';
+import { ProblemTeller } from './problems.js';
+import { refusal } from './refusal.js';
 import { openServices } from './services.js';
 import { Session } from './session.js';
 import { SniffInput } from './sniff-input.js';
 import type { Sink } from './sink.js';
 import { suppressIcmpErrors } from './suppress-icmp.js';
-import { problemLines, statisticsText, TextSink } from './text-view.js';
+import { statisticsText, TextSink } from './text-view.js';
 import { endpointText, UdpInput } from './udp-input.js';
 
 const REFRESH_MS = 1000;
 const ALL_ADDRESSES = ['0.0.0.0', '::'];
 /** A host without IPv6 has no socket of it; nobody asked for one. */
 const NO_FAMILY = ['EAFNOSUPPORT', 'EADDRNOTAVAIL'];
-
-const refusal = (what: string, error: unknown): Exit =>
-  new Exit(STATUS.refused, `${what}: ${(error as Error).message}`);
 
 /** Returns what is left to print at the end. Throws Exit when something cannot be opened, or fails while it runs. */
 export async function runAnalyzer(args: AnalyzerArgs, surroundings: Surroundings): Promise<string> {
@@ -32,8 +31,9 @@ export async function runAnalyzer(args: AnalyzerArgs, surroundings: Surroundings
   try {
     const inputs = openInputs(args, session, surroundings.progress);
     try {
-      for (const sink of openSinks(args, session, surroundings)) session.addSink(sink);
-      const services = await openServices(args, session, surroundings.progress);
+      const written = new OpenFiles();
+      for (const sink of openSinks(args, session, written, surroundings)) session.addSink(sink);
+      const services = await openServices(args, session, surroundings.progress, written);
       await work(args, session, inputs, surroundings).finally(() => services.close());
     } finally {
       for (const input of inputs) input.close();
@@ -95,10 +95,15 @@ function openUdp(args: AnalyzerArgs, session: Session, inputs: Input[], progress
   }
 }
 
-function openSinks(args: AnalyzerArgs, session: Session, surroundings: Surroundings): readonly Sink[] {
+function openSinks(
+  args: AnalyzerArgs,
+  session: Session,
+  written: OpenFiles,
+  surroundings: Surroundings,
+): readonly Sink[] {
   const sinks: Sink[] = [];
   const { write, show } = args;
-  if (write !== null) sinks.push(openFiles(args, write, session));
+  if (write !== null) sinks.push(openFiles(args, write, session, written));
   if (show === 'text' || show === 'json') {
     const print = (text: string): void => void surroundings.print(text);
     sinks.push(new TextSink(print, { json: show === 'json', linkLevel: args.linkLevel }));
@@ -106,10 +111,10 @@ function openSinks(args: AnalyzerArgs, session: Session, surroundings: Surroundi
   return sinks;
 }
 
-function openFiles(args: AnalyzerArgs, path: string, { statistics }: Session): Sink {
+function openFiles(args: AnalyzerArgs, path: string, { statistics }: Session, written: OpenFiles): Sink {
   const { fileFormat: format, snapLength, keepHeaders, ring } = args;
   const open = (to: string): Sink => {
-    const options: FileOptions = { path: to, format, snapLength, keepHeaders, statistics };
+    const options: FileOptions = { path: to, format, snapLength, keepHeaders, statistics, open: written };
     try {
       return isRing(ring) ? new RingSink(options, ring) : new FileSink(options);
     } catch (error) {
@@ -126,29 +131,28 @@ async function work(
   inputs: readonly Input[],
   surroundings: Surroundings,
 ): Promise<void> {
-  const told = new Set<string>();
-  const tell = (): void => {
-    for (const line of problemLines(session.statistics)) {
-      if (!told.has(line)) surroundings.progress(line);
-      told.add(line);
-    }
-  };
+  const problems = new ProblemTeller(surroundings.progress);
   const timer = setInterval(() => {
     everySecond(args, session, inputs, surroundings);
-    tell();
+    problems.tell(session.statistics);
   }, REFRESH_MS);
   const ended = Promise.all(inputs.map((input) => input.start()));
+  let failure: unknown;
   try {
     await Promise.race([ended, session.done, stopped(args.duration, surroundings)]);
     for (const input of inputs) input.drain();
   } catch (error) {
-    throw error instanceof Exit ? error : refusal('the analyzer ends', error);
-  } finally {
-    clearInterval(timer);
-    for (const input of inputs) input.close();
-    session.close();
-    tell();
+    failure = error;
   }
+  clearInterval(timer);
+  for (const input of inputs) input.close();
+  try {
+    session.close();
+  } catch (error) {
+    failure ??= error;
+  }
+  problems.end(session.statistics);
+  if (failure !== undefined) throw failure instanceof Exit ? failure : refusal('the analyzer ends', failure);
 }
 
 function everySecond(args: AnalyzerArgs, session: Session, inputs: readonly Input[], { print }: Surroundings): void {

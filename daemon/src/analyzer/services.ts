@@ -2,8 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 
-import { Exit, STATUS } from '../cli/exit.js';
 import type { EmitSink } from './emit.js';
+import type { OpenFiles } from './file-sinks.js';
+import { refusal } from './refusal.js';
 import type { HttpArgs, ServiceArgs } from './service-args.js';
 import type { Session } from './session.js';
 
@@ -13,14 +14,12 @@ export interface Services {
   close(): Promise<void>;
 }
 
-const refusal = (what: string, error: unknown): Exit =>
-  new Exit(STATUS.refused, `${what}: ${(error as Error).message}`);
-
-/** Throws Exit when something cannot be opened; nothing is left open then. */
+/** Throws Exit when something cannot be opened; nothing is left open then. `written` are the files the session writes. */
 export async function openServices(
   { http, emit }: ServiceArgs,
   session: Session,
   progress: (line: string) => void,
+  written: OpenFiles,
 ): Promise<Services> {
   const endings: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
@@ -28,7 +27,7 @@ export async function openServices(
   };
   try {
     if (emit.length > 0) endings.push(await openEmitters(emit, session, progress));
-    if (http) endings.push(await serve(http, session, progress));
+    if (http) endings.push(await serve(http, session, progress, written));
   } catch (error) {
     await close();
     throw error;
@@ -62,14 +61,19 @@ async function openEmitters(
   };
 }
 
-async function serve(args: HttpArgs, session: Session, progress: (line: string) => void): Promise<() => Promise<void>> {
+async function serve(
+  args: HttpArgs,
+  session: Session,
+  progress: (line: string) => void,
+  written: OpenFiles,
+): Promise<() => Promise<void>> {
   const [{ Captures }, { createHttpServer }, { loadToken }] = await Promise.all([
     import('./captures.js'),
     import('./http-server.js'),
     import('./token.js'),
   ]);
   const { address, port, tokenFile, tls } = args;
-  const captures = new Captures(args.captures, session);
+  const captures = new Captures(args.captures, session, { isWritten: written.has });
   try {
     const { token, isNew } = await loadToken(tokenFile);
     const pair = tls && { cert: await readFile(tls.cert), key: await readFile(tls.key) };

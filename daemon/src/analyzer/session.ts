@@ -2,7 +2,7 @@
 import { Decoder } from './decoder.js';
 import type { Frame } from './frame.js';
 import { Origins } from './origins.js';
-import type { Sink } from './sink.js';
+import { forAll, type Sink } from './sink.js';
 import { newInputStatistics, type InputStatistics, type Statistics } from './statistics.js';
 
 export interface SessionOptions {
@@ -85,14 +85,17 @@ export class Session {
     this.#end(error);
   }
 
-  /** Closes all sinks. */
+  /** Closes all sinks. Throws what the first of them threw that could not be closed. */
   close(): void {
     const sinks = this.#sinks;
     this.#sinks = [];
-    for (const sink of sinks) {
-      sink.statistics(this.statistics);
-      sink.close();
-    }
+    forAll(sinks, (sink) => {
+      try {
+        sink.statistics(this.statistics);
+      } finally {
+        sink.close();
+      }
+    });
   }
 
   #take(frame: Frame): void {

@@ -13,5 +13,18 @@ export interface Sink {
   close(): void;
 }
 
+/** Calls `use` with each of these, also when it throws; throws the first error then. */
+export function forAll<T>(all: Iterable<T>, use: (one: T) => void): void {
+  const errors: unknown[] = [];
+  for (const one of all) {
+    try {
+      use(one);
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
+}
+
 /** Takes bytes [at, at + length) of `bytes` at once and keeps nothing of them. Throws what the system says. */
 export type Write = (bytes: Uint8Array, at: number, length: number) => void;

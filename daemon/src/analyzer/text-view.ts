@@ -3,14 +3,19 @@ import { packetText } from '../trace/packet-text.js';
 import { formatMac } from '../wire/addr.js';
 import { actionsOf } from './comment.js';
 import { DIRECTION_NAMES, type Frame } from './frame.js';
+import { problemLines } from './problems.js';
 import type { Sink } from './sink.js';
-import { MALFORMED, MALFORMED_REASONS, type Statistics } from './statistics.js';
+import type { Statistics } from './statistics.js';
 import { isoTime, timeOfDay } from './time.js';
 
 /** From the guest, and to it. */
 const ARROWS = ['--', '->', '<-'] as const;
 /** Text that waits before it is handed over. */
 const ROOM = 64 * 1024;
+
+/** Control characters (C0, DEL, C1) as JSON has them, `\u001b`: names come from the network, and terminals obey them. */
+const visible = (text: string): string =>
+  text.replace(/\p{Cc}/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** The last part of a full name. */
 const shortName = (network: string): string => network.slice(network.lastIndexOf(':') + 1);
@@ -25,7 +30,7 @@ export function frameText(frame: Frame, isLinkLevel: boolean): string {
   const macs = isLinkLevel ? `${formatMac(shown, 6)} > ${formatMac(shown, 0)}, ` : '';
   const cut = length < originalLength ? ` (${length} captured)` : '';
   const time = timeOfDay(frame.seconds, frame.nanoseconds);
-  return `${time} ${ARROWS[direction]} ${where}: ${macs}${packetText(shown)}, length ${originalLength}${cut}`;
+  return visible(`${time} ${ARROWS[direction]} ${where}: ${macs}${packetText(shown)}, length ${originalLength}${cut}`);
 }
 
 /** What there is to know about a frame, without its bytes. */
@@ -64,7 +69,7 @@ export class TextSink implements Sink {
   constructor(print: (text: string) => void, form: { json: boolean; linkLevel: boolean }) {
     this.#print = print;
     this.#line = form.json
-      ? (frame) => JSON.stringify(frameRecord(frame))
+      ? (frame) => visible(JSON.stringify(frameRecord(frame)))
       : (frame) => frameText(frame, form.linkLevel);
   }
 
@@ -89,16 +94,6 @@ export class TextSink implements Sink {
   }
 }
 
-/** What of a statistics is wrong, a line each: reasons of what could not be decoded, and losses. */
-export function problemLines(now: Statistics): readonly string[] {
-  return now.inputs.flatMap((input) => [
-    ...MALFORMED_REASONS.filter((reason) => input.malformed[reason] > 0).map(
-      (reason) => `${input.name}: ${input.malformed[reason]} malformed: ${MALFORMED[reason]}`,
-    ),
-    ...(input.kernelDrops > 0 ? [`${input.name}: ${input.kernelDrops} dropped by the kernel`] : []),
-  ]);
-}
-
 /** Counters as a table: inputs, then interfaces by direction. */
 export function statisticsText(now: Statistics): string {
   const lines = now.inputs.map(
@@ -113,5 +108,5 @@ export function statisticsText(now: Statistics): string {
     lines.push(`${from.name} (${from.description}): ${counts.join(', ')}`);
   }
   lines.push(`frames delivered ${now.delivered}, filtered ${now.filtered}`, ...problemLines(now));
-  return `${lines.join('\n')}\n`;
+  return `${lines.map(visible).join('\n')}\n`;
 }

@@ -279,6 +279,36 @@ test('a frame of 9000 bytes comes out of fragments, in any order, over IPv4 and 
   );
 });
 
+test('a last fragment below others does not complete a datagram with bytes that never came', (t) => {
+  const piece = (id: number, offset: number, length: number, mf: boolean): Uint8Array =>
+    outer()
+      .ipv4({ ...V4, id, mf, fragmentOffset: offset, protocol: 17 })
+      .payload(offset === 0 ? [0, 1, 31, 163, 0, 0, 0, 0] : [])
+      .payload(new Uint8Array(offset === 0 ? length - 8 : length))
+      .bytes();
+  // Units 0, 3 and 4, then the end at 3 units: as many as there are, but units 1 and 2 are missing.
+  const beyond = unwrap([piece(1, 24, 16, true), piece(1, 0, 8, true), piece(1, 16, 8, false)]);
+  // The end within a unit that is there as a whole.
+  const within = unwrap([piece(2, 16, 8, true), piece(2, 0, 16, true), piece(2, 16, 3, false)]);
+  for (const { frames, statistics } of [beyond, within]) {
+    t.deepEqual(frames, []);
+    t.is(statistics.malformed.incomplete, 1);
+    t.is(statistics.malformed.noEnd + statistics.malformed.noFrame, 0);
+  }
+});
+
+test('flags of two bytes do not say a direction, as they have no bit for it', (t) => {
+  const of = (...metadata: readonly number[][]): string => {
+    const payload = [...tlv(2, [0, 0xa0]), ...metadata.flat(), ...END, ...PING];
+    return unwrap([outer().ipv4(V4).udp(1, 8099).payload(payload).bytes()]).frames[0].comment.split(';')[0];
+  };
+  const [source, destination] = [tlv(3, ascii('a')), tlv(4, ascii('b'))];
+  t.deepEqual(
+    [of(source, destination), of(source), of(destination), of()],
+    ['dir=unknown', 'dir=ingress', 'dir=egress', 'dir=unknown'],
+  );
+});
+
 test('fragments whose rest never comes are counted, and hold no more than so many datagrams', (t) => {
   const first = (id: number): Uint8Array =>
     outer()

@@ -41,8 +41,9 @@ export const MAX_LEN = 255;
 
 const HEAD_LEN = 2;
 const END_LEN = 2;
-const FLAGS_LEN = 4;
-/** What documents of Contrail say the flags have. */
+/** Bytes of flags. */
+export const FLAGS_LEN = 4;
+/** What documents of Contrail say the flags have: too few for `ingress`. */
 const SHORT_FLAGS_LEN = 2;
 const IPV4_LEN = 4;
 const IPV6_LEN = 16;
@@ -111,6 +112,8 @@ export class MirrorMetadata {
   hostLen = 0;
   /** Bits of ACTION, 0 to 2^32-1; -1: not said. */
   flags = -1;
+  /** Bytes the flags have: FLAGS_LEN, 2 of old releases; 0: not said. */
+  flagsLen = 0;
   /** Names of the networks, -1: not said. */
   sourceAt = -1;
   sourceLen = 0;
@@ -120,7 +123,7 @@ export class MirrorMetadata {
   /** Forgets what it held. */
   clear(): void {
     this.hostAt = this.sourceAt = this.destinationAt = this.flags = -1;
-    this.hostLen = this.sourceLen = this.destinationLen = 0;
+    this.hostLen = this.flagsLen = this.sourceLen = this.destinationLen = 0;
   }
 }
 
@@ -161,6 +164,7 @@ function readValue(b: Uint8Array, type: number, at: number, length: number, into
     case TYPE.flags:
       if (into.flags >= 0) return FAULT.duplicate;
       if (length !== FLAGS_LEN && length !== SHORT_FLAGS_LEN) return FAULT.badLength;
+      into.flagsLen = length;
       into.flags = length === FLAGS_LEN ? get32(b, at) : get16(b, at);
       return 0;
     case TYPE.source:

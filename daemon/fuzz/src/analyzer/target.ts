@@ -1,4 +1,4 @@
-import { CaptureError, CaptureReader } from '#vrouterd/analyzer/capture-reader.js';
+import { CaptureFileError, CaptureReader } from '#vrouterd/analyzer/capture-reader.js';
 import { formatComment, parseComment } from '#vrouterd/analyzer/comment.js';
 import { parseExpression } from '#vrouterd/analyzer/filter-expression.js';
 import { FORMATS, type Frame } from '#vrouterd/analyzer/frame.js';
@@ -170,7 +170,7 @@ function packetsOf(bytes: Uint8Array, piece: number): { packets: readonly string
       from += reader.read(bytes.subarray(from, end));
     }
   } catch (error) {
-    if (!(error instanceof CaptureError)) throw error;
+    if (!(error instanceof CaptureFileError)) throw error;
     return { packets: found, error: error.message };
   }
   return { packets: found, error: '' };
