@@ -87,6 +87,7 @@ type Scenario = Awaited<ReturnType<typeof setUp>>;
 test('policies have packets copied for service instances and mirror destinations', async (t) => {
   const scenario = await setUp(t);
   await serviceInstance(t, scenario);
+  await plainAnalyzer(t, scenario);
   await firewallPolicies(t, scenario);
   await withoutHeader(t, scenario);
   await externalAnalyzer(t, scenario);
@@ -107,7 +108,32 @@ async function serviceInstance(t: ExecutionContext, { cluster, h1, web, ids, cop
   );
   t.not((await web.namespace.attempt('ping -c 1 -W 1 7.7.7.3')).code, 0, 'a route for copies lets nothing else pass');
   t.not((await ids.namespace.attempt('ping -c 1 -W 1 4.4.4.3')).code, 0);
-  await cluster.apply(webNet(), policy('tap'));
+  // Copies of an interface come from the host as well.
+  const mirrors = [{ analyzerName: 'dpi', trafficDirection: 'ingress' }];
+  const spec = web.port['spec'] as Document;
+  await cluster.apply(webNet(), policy('tap'), { ...labelled(web.port, { app: 'web' }), spec: { ...spec, mirrors } });
+  const sent = await copied(3, `UDP, length ${98 + 4 + NAME.length}`);
+  t.true(
+    sent.every((line) => line.includes(`${h1.address}.`)),
+    sent.join('\n'),
+  );
+  await cluster.apply(labelled(web.port, { app: 'web' }));
+}
+
+/** An analyzer that is named by its address: a rule for its port between the networks lets copies in. */
+async function plainAnalyzer(t: ExecutionContext, { cluster, copied }: Scenario): Promise<void> {
+  const mirror = { analyzerName: 'DPI', analyzerIp: '7.7.7.3', udpPort: 8888 };
+  const to = (port: number): Document =>
+    policy('copies', {
+      protocol: 'udp',
+      source: { virtualNetwork: 'web-net' },
+      destination: { virtualNetwork: 'tap-net', ports: [port] },
+    });
+  await cluster.apply(to(8888), policy('tap', { ...INSIDE, mirror }), webNet('tap', 'copies'), tapNet('copies'));
+  t.is((await copied(6, COPY, 'udp port 8888')).length, 6);
+  await cluster.apply(to(8889));
+  await copied(0, COPY, 'udp port 8888');
+  await cluster.apply(webNet(), tapNet(), policy('tap'));
 }
 
 /** Rules mirror, or the policy does; what is denied is copied, too. */

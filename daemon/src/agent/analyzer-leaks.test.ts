@@ -2,6 +2,7 @@ import test from 'ava';
 import {
   byName,
   destinationObject,
+  firewallObject,
   instanceObject,
   interfaceObject,
   networkObject,
@@ -9,8 +10,12 @@ import {
 } from '../testing/objects.js';
 import { AnalyzerLeaks } from './analyzer-leaks.js';
 import { interfaceMirrors, resolveAnalyzer } from './analyzers.js';
+import type { FirewallObject } from './firewall.js';
 import type { InterfaceObject, NetworkObject } from './plan.js';
-import type { PolicyObject } from './policy.js';
+import { ANYBODY, type PolicyObject, ruleOf } from './policy.js';
+import { automaticTarget } from '../control/route-target.js';
+import type { AclRuleRecord } from '../tables/records.js';
+import { FABRIC } from './compile.js';
 
 const SCOPE = 'default-domain:default-project';
 const scope = { domain: 'default-domain', project: 'default-project' };
@@ -24,45 +29,92 @@ const objectsOf = (
   networks: readonly NetworkObject[],
   interfaces: readonly InterfaceObject[] = [LEFT],
   policies: readonly PolicyObject[] = [MIRROR],
+  firewalls: readonly FirewallObject[] = [],
 ) => ({
   VirtualNetwork: byName(...networks),
   VirtualMachineInterface: byName(...interfaces),
   NetworkPolicy: byName(...policies),
   ServiceInstance: byName(instanceObject('dpi', 'left')),
   MirrorDestination: byName(destinationObject('ids', {}, `${SCOPE}:left`)),
+  FirewallPolicy: byName(...firewalls),
 });
 const names = (networks: readonly { readonly name: string }[]): string[] =>
   networks.map(({ name }) => name.replace(`${SCOPE}:`, ''));
 
-test('a network that carries a policy with a service instance, and that of its left interface, know each other', (t) => {
+const routes = (leaks: AnalyzerLeaks, one: NetworkObject): string[] =>
+  leaks.routesOf(one).map(({ network: name, prefix }) => `${prefix} in ${name.replace(`${SCOPE}:`, '')}`);
+const HOSTS = { ...ANYBODY, network: FABRIC.network };
+
+test('a network that carries a policy with a service instance has a route to it, and the network there has none back', (t) => {
   const leaks = new AnalyzerLeaks(objectsOf([BLUE, RED, TAP]));
   t.deepEqual(
-    [BLUE, RED, TAP].map((one) => names(leaks.partnersOf(one))),
-    [['tap'], [], ['blue']],
+    [BLUE, RED, TAP].map((one) => routes(leaks, one)),
+    [['7.7.7.3/32 in tap'], [], []],
   );
+  t.deepEqual(leaks.routesOf(BLUE)[0].target, automaticTarget(7));
 });
 
-test('a network that filters nothing is kept apart from one it has routes of for copies alone', (t) => {
+test('a network that filters nothing is kept apart from one copies come from, and takes copies of hosts', (t) => {
   const leaks = new AnalyzerLeaks(objectsOf([BLUE, RED, TAP]));
   t.deepEqual(names(leaks.strangersTo(TAP)), ['blue']);
   t.deepEqual(names(leaks.strangersTo(BLUE)), [], 'its own policies filter');
   t.like(leaks.copyRules(TAP), [
-    { protocol: 17, source: { network: 4 }, destination: { prefix: '7.7.7.3/32' }, destinationPorts: [[8099, 8099]] },
+    { protocol: 17, source: HOSTS, destination: { prefix: '7.7.7.3/32' }, destinationPorts: [[8099, 8099]] },
   ]);
   const joined = { routeTargets: ['target:65500:1'] };
   const both = [network('blue', 4, { policies: ['p'], ...joined }), network('tap', 7, joined)];
   t.deepEqual(names(new AnalyzerLeaks(objectsOf(both)).strangersTo(both[1])), [], 'route targets connect them');
 });
 
+const mirrored = (mirror: object): InterfaceObject =>
+  interfaceObject('vnf', 1, '5.0.0.3', { virtualNetwork: 'red', mirrors: [mirror] });
+
 test('an interface mirrored to a service instance leaks as a policy does, with its own port; free text does not', (t) => {
-  const own = (mirror: object): InterfaceObject =>
-    interfaceObject('vnf', 1, '5.0.0.3', { virtualNetwork: 'red', mirrors: [mirror] });
-  const leaks = (mirror: object): AnalyzerLeaks => new AnalyzerLeaks(objectsOf([RED, TAP], [LEFT, own(mirror)], []));
+  const leaks = (mirror: object): AnalyzerLeaks =>
+    new AnalyzerLeaks(objectsOf([RED, TAP], [LEFT, mirrored(mirror)], []));
   const some = leaks({ analyzerName: 'dpi', udpPort: 8888 });
-  t.deepEqual([names(some.partnersOf(RED)), names(some.strangersTo(RED))], [['tap'], ['tap']]);
+  t.deepEqual([routes(some, RED), names(some.strangersTo(RED))], [['7.7.7.3/32 in tap'], ['tap']]);
   t.like(some.copyRules(TAP), [{ destinationPorts: [[8888, 8888]] }]);
-  t.deepEqual(leaks({ analyzerName: 'DPI', analyzerIp: '7.7.7.3' }).partnersOf(RED), []);
-  t.deepEqual(leaks({ destination: 'ids' }).partnersOf(RED), []);
+  t.deepEqual(leaks({ analyzerName: 'DPI', analyzerIp: '7.7.7.3' }).routesOf(RED), []);
+  t.deepEqual(leaks({ destination: 'ids' }).routesOf(RED), []);
+});
+
+test('a mirror that is switched off, or that the NIC makes, opens nothing', (t) => {
+  const nic = { analyzerName: 'dpi', nicAssistedMirroring: true, nicAssistedVlan: 7 };
+  for (const mirror of [{ analyzerName: 'dpi', enable: false }, nic]) {
+    const leaks = new AnalyzerLeaks(objectsOf([RED, TAP], [LEFT, mirrored(mirror)], []));
+    t.deepEqual([leaks.routesOf(RED), leaks.copyRules(TAP), leaks.strangersTo(TAP)], [[], [], []]);
+  }
+  const leaks = new AnalyzerLeaks(objectsOf([BLUE, TAP], [LEFT], [policyObject('p', { mirror: nic })]));
+  t.deepEqual([leaks.routesOf(BLUE), leaks.copyRules(TAP)], [[], []]);
+});
+
+test('what a policy lets pass of a network, it lets pass of the copies hosts send of its packets, and no more', (t) => {
+  const [own, tap] = [network('blue', 4, { policies: ['p'] }), network('tap', 7, { policies: ['q'] })];
+  const mirror = policyObject('p', { mirror: { analyzerName: 'DPI', analyzerIp: '7.7.7.3', udpPort: 8888 } });
+  const leaks = new AnalyzerLeaks(objectsOf([own, tap], [LEFT], [mirror]));
+  t.deepEqual(leaks.copyRules(tap), [], 'a network with policies asks those');
+  const rule = (source: number, more: object = {}): AclRuleRecord => ({
+    ...ruleOf('q', 17, { source: { ...ANYBODY, network: source }, destination: { ...ANYBODY, network: 7 } }),
+    destinationPorts: [[8000, 9000]],
+    ...more,
+  });
+  const like = (one: AclRuleRecord): AclRuleRecord[] => leaks.rulesLike(one, tap);
+  t.like(like(rule(4)), [
+    { source: HOSTS, destination: { prefix: '7.7.7.3/32' }, protocol: 17, destinationPorts: [[8888, 8888]] },
+  ]);
+  t.like(like(rule(4, { action: 'deny', protocol: -1 })), [{ action: 'deny', protocol: 17 }]);
+  const others = [rule(5), rule(7), rule(4, { protocol: 6 }), rule(4, { destinationPorts: [[1, 2]] })];
+  t.deepEqual(others.flatMap(like), []);
+});
+
+test('an analyzer in the network whose packets are copied takes the copies of other hosts, whoever asks for them', (t) => {
+  const inside = interfaceObject('x', 2, '4.0.0.9', { virtualNetwork: 'blue' });
+  const mirror = policyObject('p', { mirror: { analyzerName: 'DPI', analyzerIp: '4.0.0.9' } });
+  t.is(new AnalyzerLeaks(objectsOf([BLUE], [inside], [mirror])).copyRules(BLUE).length, 1);
+  const firewall = firewallObject('f', { rules: [{}], secondaryActions: { mirrorTo: ['ids'] } });
+  const leaks = new AnalyzerLeaks(objectsOf([TAP], [LEFT], [], [firewall]));
+  t.like(leaks.copyRules(TAP), [{ destination: { prefix: '7.7.7.3/32' } }]);
 });
 
 test('a service instance and a destination are found by name, address, MAC and network', (t) => {

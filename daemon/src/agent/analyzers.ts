@@ -19,6 +19,8 @@ export interface Analyzers {
 export interface ResolvedMirror {
   readonly to: MirrorTo;
   readonly direction: TrafficDirection;
+  /** Whether the analyzer is a service instance. */
+  readonly isService: boolean;
 }
 
 /**
@@ -29,9 +31,10 @@ export function resolveAnalyzer(mirror: RuleMirror, scope: Scope, analyzers: Ana
   if ('destination' in mirror) return resolveDestination(mirror.destination, analyzers);
   const name = instanceName(mirror.analyzerName, scope);
   const instance = name === undefined ? undefined : analyzers.ServiceInstance.get(name);
-  if (instance === undefined) return { to: mirror, direction: 'both' };
+  if (instance === undefined) return { to: mirror, direction: 'both', isService: false };
   const left = analyzers.VirtualMachineInterface.get(instance.spec.interfaces.left);
-  return { to: { ...mirror, analyzerName: instance.name, ...guestFields(mirror, left) }, direction: 'both' };
+  const to = { ...mirror, analyzerName: instance.name, ...guestFields(mirror, left) };
+  return { to, direction: 'both', isService: true };
 }
 
 /** The mirrors of an interface that are switched on. */
@@ -45,7 +48,7 @@ export function interfaceMirrors(
     if ('destination' in rest) return resolveAnalyzer(rest, metadata, analyzers) ?? [];
     const { trafficDirection, ...to } = rest;
     const resolved = resolveAnalyzer(to, metadata, analyzers);
-    return resolved === null ? [] : [{ to: resolved.to, direction: trafficDirection }];
+    return resolved === null ? [] : [{ ...resolved, direction: trafficDirection }];
   });
 }
 
@@ -61,9 +64,10 @@ function resolveDestination(name: string, analyzers: Analyzers): ResolvedMirror 
   const { spec, status } = destination;
   const { trafficDirection, externalAnalyzer, ...fields } = spec;
   const to = { analyzerName: destinationAnalyzer(name), ...fields };
-  if (externalAnalyzer || !isInternal(spec)) return { to, direction: trafficDirection };
+  const common = { direction: trafficDirection, isService: false };
+  if (externalAnalyzer || !isInternal(spec)) return { to, ...common };
   const guest = analyzers.VirtualMachineInterface.get(status.virtualMachineInterface ?? '');
-  return guest === undefined ? null : { to: { ...to, ...guestFields(to, guest) }, direction: trafficDirection };
+  return guest === undefined ? null : { to: { ...to, ...guestFields(to, guest) }, ...common };
 }
 
 /** What a mirror says of its analyzer when that is a guest. Frames without header are for its MAC, in its network. */

@@ -290,17 +290,18 @@ test('a network whose policy names ip-fabric has routes to the underlay, whose V
   );
 });
 
-test('copies for a service instance have routes both ways and a way in, and nothing else passes because of them', (t) => {
+test('copies for a service instance have a route there and a way in, and nothing else passes because of them', (t) => {
   const { apply, leaked, tables } = setUp(t);
   const mirrored = policyObject('p', { mirror: { analyzerName: 'dpi' } });
   const all = { interfaces: [A, B], policies: [mirrored], instances: [instanceObject('dpi', 'b')] };
   apply({ networks: [blue(), green({ policies: [] })], ...all });
-  t.deepEqual([leaked('blue'), leaked('green')], [['10.2.0.3/32 > 2'], ['10.1.0.3/32 > 1']]);
+  t.deepEqual([leaked('blue'), leaked('green')], [['10.2.0.3/32 > 2'], []]);
   const list = tables.acls[tables.vrfs[2]?.record.acl ?? -1]?.record;
   t.deepEqual(
     list?.rules.map(({ action, protocol }) => [action, protocol]),
     [
       ['pass', 17],
+      ['deny', -1],
       ['deny', -1],
       ['deny', -1],
     ],
@@ -312,6 +313,25 @@ test('copies for a service instance have routes both ways and a way in, and noth
   apply({ networks: [blue(), green({ policies: [] })], ...all, instances: [] });
   t.deepEqual([leaked('blue'), leaked('green')], [[], []]);
   t.is(tables.vrfs[2]?.record.acl, -1);
+});
+
+test('the route to a service instance takes no address away from a network that a policy connects', (t) => {
+  const { apply, leaked } = setUp(t);
+  const twin = interfaceObject('c', 3, '10.2.0.3', { virtualNetwork: 'red' });
+  const red = networkObject('red', 9, { subnets: [{ prefix: '10.2.0.0/24' }] });
+  const connect = policyObject('p', {
+    source: { virtualNetwork: 'blue' },
+    destination: { virtualNetwork: 'red' },
+    mirror: { analyzerName: 'dpi' },
+  });
+  const all = { policies: [connect], instances: [instanceObject('dpi', 'b')] };
+  const networks = [blue(), green({ policies: [] }), red];
+  apply({ networks, interfaces: [A, B, twin], ...all });
+  t.deepEqual(leaked('blue'), ['10.2.0.3/32 > 9']);
+  apply({ networks, interfaces: [A, B], ...all });
+  t.deepEqual(leaked('blue'), ['10.2.0.3/32 > 2']);
+  apply({ networks, interfaces: [A, B, twin], ...all });
+  t.deepEqual(leaked('blue'), ['10.2.0.3/32 > 9']);
 });
 
 test('a firewall policy stands behind the security groups of an interface, and its groups go with addresses', (t) => {

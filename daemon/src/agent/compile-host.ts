@@ -85,7 +85,7 @@ export function compileHost(
   const plans = present.map(({ network, interfaces }) => {
     const exchange = {
       isElsewhere: isElsewhere(network.name),
-      imports: importTargets(network, [...(connected.get(network.name) ?? []), ...leaks.partnersOf(network)]),
+      imports: importTargets(network, connected.get(network.name) ?? []),
       exports: exportTargets(network),
     };
     return networkPlan(network, interfaces.filter(isOpen), exchange, context, host);
@@ -93,7 +93,7 @@ export function compileHost(
   const onFabric = plans.filter(
     ({ mode }, i) => mode !== 'l2' && names(present[i].network, FABRIC.name, configuration.NetworkPolicy),
   );
-  const networks = plans.map((plan) => compileNetwork(plan, exportersTo(plan, plans)));
+  const networks = plans.map((plan) => compileNetwork(plan, exportersTo(plan, plans), plans));
   for (const kind of ['acl', 'group', 'mirror'] as const) {
     for (const key of ids.keys(kind)) if (!used[kind].has(key)) ids.release(kind, key);
   }
@@ -104,6 +104,7 @@ export function compileHost(
     vifs: networks.flatMap(({ vifs }) => vifs),
     nexthops: networks.flatMap(({ nexthops }) => nexthops),
     routes: [...networks.flatMap(({ routes }) => routes), ...fabricRoutes(fabric, onFabric)],
+    spareRoutes: networks.flatMap(({ spareRoutes }) => spareRoutes),
     bridge: networks.flatMap(({ bridge }) => bridge),
     labels: networks.flatMap(({ labels }) => labels),
     vnis: networks.flatMap(({ vnis }) => vnis),

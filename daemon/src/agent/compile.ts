@@ -2,6 +2,7 @@ import { type Address, contains, parseAddress, parsePrefix } from '../control/pr
 import {
   type AclRecord,
   BRIDGE_FLAG,
+  FABRIC_NETWORK,
   type FatFlowRecord,
   type BridgeRecord,
   type LabelRecord,
@@ -22,6 +23,7 @@ import {
   type VniRecord,
   type VrfRecord,
 } from '../tables/records.js';
+import { type AnalyzerRoute, analyzerRoutes } from './analyzer-routes.js';
 import { linkLocalOf } from './link-local.js';
 import { BROADCAST_MAC, GATEWAY_MAC } from '../wire/ethernet.js';
 import { familyOf, hostLength } from '../wire/addr.js';
@@ -105,6 +107,8 @@ export interface NetworkPlan {
   /** Route targets it takes routes of, and those its own routes have. */
   readonly imports: readonly string[];
   readonly exports: readonly string[];
+  /** Routes it takes for copies alone, where no other one has the address; none where it is missing. */
+  readonly analyzers?: readonly AnalyzerRoute[];
   readonly subnets: readonly SubnetPlan[];
   readonly interfaces: readonly InterfacePlan[];
 }
@@ -116,6 +120,8 @@ export interface Compiled {
   readonly vifs: readonly VifRecord[];
   readonly nexthops: readonly NexthopRecord[];
   readonly routes: readonly Omit<RouteRecord, 'stitchedIndex'>[];
+  /** Routes that any other one with the same prefix is used instead of. */
+  readonly spareRoutes: readonly Omit<RouteRecord, 'stitchedIndex'>[];
   readonly bridge: readonly Omit<BridgeRecord, 'index'>[];
   readonly peers: readonly PeerRecord[];
   readonly labels: readonly LabelRecord[];
@@ -131,6 +137,7 @@ export const EMPTY: Compiled = {
   vifs: [],
   nexthops: [],
   routes: [],
+  spareRoutes: [],
   bridge: [],
   peers: [],
   labels: [],
@@ -155,8 +162,8 @@ export const UNRESTRICTED: Restrictions = {
   fatFlowExclude: [],
 };
 
-/** The underlay's own routing: a network that is always there. Its number is one that no other network can have. */
-export const FABRIC = { vrf: 0, name: 'default-domain:default-project:ip-fabric', network: 0x1000000 } as const;
+/** The underlay's own routing: a network that is always there. */
+export const FABRIC = { vrf: 0, name: 'default-domain:default-project:ip-fabric', network: FABRIC_NETWORK } as const;
 
 /** What every host has whatever its networks: the agent's interface and the nexthop to it, and the underlay's VRF. */
 export const FIXED: Compiled = {
@@ -198,9 +205,13 @@ export const FIXED: Compiled = {
 
 /**
  * Computes the forwarding state of one network on this host. Pure: the same plan gives the same tables. `neighbours` are the
- * networks whose interfaces it has routes to.
+ * networks whose interfaces it has routes to, `others` those analyzers may be in.
  */
-export function compileNetwork(network: NetworkPlan, neighbours: readonly NetworkPlan[] = []): Compiled {
+export function compileNetwork(
+  network: NetworkPlan,
+  neighbours: readonly NetworkPlan[] = [],
+  others: readonly NetworkPlan[] = [],
+): Compiled {
   const { vrf, name, networkId, acl, rpf, floodUnknownUnicast } = network;
   return {
     ...EMPTY,
@@ -212,6 +223,7 @@ export function compileNetwork(network: NetworkPlan, neighbours: readonly Networ
       vniNexthopOf(network),
     ],
     routes: network.mode === 'l2' ? [] : [...routesOf(network), ...leakedRoutes(network, neighbours)],
+    spareRoutes: network.mode === 'l2' ? [] : analyzerRoutes(network, others),
     bridge: bridgeOf(network),
     labels: labelsOf(network),
     vnis: [{ vni: networkId, nexthop: network.vniNexthop }],

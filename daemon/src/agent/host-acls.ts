@@ -5,6 +5,7 @@ import type { AclRecord, RuleMirrorRecord } from '../tables/records.js';
 import type { AclCache } from './acl-cache.js';
 import type { AnalyzerLeaks } from './analyzer-leaks.js';
 import { resolveAnalyzer } from './analyzers.js';
+import { importTargets } from './exchange.js';
 import type { Configuration, PresentNetwork } from './compile-host.js';
 import { listKeys } from './filters.js';
 import {
@@ -66,11 +67,13 @@ class HostAcls {
         return mirror === undefined || policy === undefined ? [] : mirrorText(mirrorsOf(mirror, policy.metadata));
       }),
     );
-    const leaked = { copies: leaks.copyRules(network), strangers: leaks.strangersTo(network) };
     const inputs = [network.name, network.status.networkId, ...policies, ...numbers, ...mirrors];
-    const between = JSON.stringify([leaked.copies, leaked.strangers.map(({ name, status }) => [name, status])]);
-    this.#add(key, [...inputs, between], (id) =>
-      networkAcl(id, network, NetworkPolicy, VirtualNetwork, mirrorsOf, leaked),
+    this.#add(key, [...inputs, leaks.textOf(network), String(importTargets(network, []))], (id) =>
+      networkAcl(id, network, NetworkPolicy, VirtualNetwork, mirrorsOf, {
+        copies: leaks.copyRules(network),
+        strangers: leaks.strangersTo(network),
+        like: (rule) => leaks.rulesLike(rule, network),
+      }),
     );
   }
 

@@ -42,13 +42,23 @@ export function mirrorRecord(id: number, to: MirrorTo, { nexthop, label }: Mirro
   };
 }
 
-/** Wraps copies into UDP; their way is looked up in the VRF of what is copied. */
-export function udpNexthop(id: number, { udpPort }: MirrorTo, analyzer: string, host: MirrorHost): NexthopRecord {
+/**
+ * Wraps copies into UDP; their way is looked up in the VRF of what is copied. For a service instance all come from this host, where it has an
+ * address of the analyzer's family: the network there need not have routes to whose frames are copied.
+ */
+export function udpNexthop(
+  id: number,
+  { udpPort }: MirrorTo,
+  analyzer: string,
+  host: MirrorHost,
+  isService: boolean,
+): NexthopRecord {
+  const isOfHost = isService && isIpv6(analyzer) === isIpv6(host.address);
   return {
     id,
     type: NH_TYPE.tunnel,
     family: 'inet',
-    flags: NH_FLAG.valid | NH_FLAG.tunnelUdp | NH_FLAG.copySip | NH_FLAG.etreeRoot,
+    flags: NH_FLAG.valid | NH_FLAG.tunnelUdp | (isOfHost ? 0 : NH_FLAG.copySip) | NH_FLAG.etreeRoot,
     vrf: -1,
     oif: VIF_ID.physical,
     rewrite: ethernetHex(NO_MAC, host.mac),

@@ -19,6 +19,8 @@ export interface MirrorUse {
   readonly user: string;
   /** The interface, if one wants it for its own frames. */
   readonly vmi?: InterfaceObject;
+  /** Whether the analyzer is a service instance. */
+  readonly isService?: boolean;
 }
 
 /** Networks with their interfaces that belong to this host. */
@@ -54,8 +56,8 @@ interface Objects extends Analyzers {
 export function mirrorUses(present: readonly Present[], objects: Objects, firewalls: Firewalls): MirrorUse[] {
   return present.flatMap(({ network, interfaces }) => [
     ...interfaces.flatMap((vmi) =>
-      interfaceMirrors(vmi, objects).map(({ to }): MirrorUse => {
-        return { to, network: network.name, user: subject(vmi), vmi };
+      interfaceMirrors(vmi, objects).map(({ to, isService }): MirrorUse => {
+        return { to, network: network.name, user: subject(vmi), vmi, isService };
       }),
     ),
     ...policyUses(network, objects),
@@ -70,7 +72,7 @@ function policyUses(network: NetworkObject, objects: Objects): MirrorUse[] {
       const resolved = mirror === undefined || !policy ? null : resolveAnalyzer(mirror, policy.metadata, objects);
       if (resolved === null) return [];
       const user = `${subject({ kind: 'NetworkPolicy', name })} rules[${i}]`;
-      return [{ to: resolved.to, network: network.name, user }];
+      return [{ to: resolved.to, network: network.name, user, isService: resolved.isService }];
     });
   });
 }

@@ -132,6 +132,14 @@ test('a mirror with header has the nexthop that wraps copies into UDP, looked up
   t.is(host.nexthopOf(0)?.udp?.source, 'fe80::ec4:7aff:fe59:625c', 'a source of the family of the analyzer');
 });
 
+test('copies for a service instance come from the host, as its network has no route to whose frames they are', (t) => {
+  const host = setUp(t);
+  host.present({ ...use('blue', HEADER), isService: true });
+  t.is(host.nexthopOf(0)?.flags, NH_FLAG.valid | NH_FLAG.tunnelUdp | NH_FLAG.etreeRoot);
+  host.present({ ...use('blue', { ...HEADER, analyzerIp: 'fd00::9' }), isService: true });
+  t.not((host.nexthopOf(0)?.flags ?? 0) & NH_FLAG.copySip, 0, 'unless it has no address of that family');
+});
+
 test('a raw mirror leads where its MAC is, in the network it names or that of the frames, at once when that changes', (t) => {
   const host = setUp(t);
   host.present(use('blue', { ...RAW, routingInstance: 'dpi' }));

@@ -189,7 +189,7 @@ export class Mirrors {
       return way && vxlanNexthop(id(), destination, way);
     }
     if (to.nicAssistedMirroring || !to.juniperHeader || to.analyzerIp === undefined) return null;
-    return udpNexthop(id(), to, to.analyzerIp, host);
+    return udpNexthop(id(), to, to.analyzerIp, host, use.isService === true);
   }
 
   /** Where a raw mirror leads. */

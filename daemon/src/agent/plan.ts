@@ -59,7 +59,7 @@ export function portSpec(network: NetworkObject, vmi: InterfaceObject, ids: Ids,
 /** Keys access lists of networks have their numbers under; null: there is none. */
 export const aclKeysOf = {
   network: (network: NetworkObject, leaks: AnalyzerLeaks): string | null =>
-    network.spec.policies.length > 0 || leaks.strangersTo(network).length > 0 ? `network ${network.uuid}` : null,
+    network.spec.policies.length > 0 || leaks.restricts(network) ? `network ${network.uuid}` : null,
 } as const;
 
 /** Whether an interface may only send from its own addresses, and its security groups apply. */
@@ -156,6 +156,7 @@ export function networkPlan(
     vniNexthop: nexthop('vni'),
     floodLabel: ids.get('label', `${network.uuid} flood`),
     imports: exchange.imports,
+    analyzers: leaks.routesOf(network),
     exports: exchange.exports,
     subnets: network.spec.subnets.map(subnetPlan),
     interfaces: open.map((vmi) => interfacePlan(network, vmi, context)),

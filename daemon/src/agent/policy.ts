@@ -16,10 +16,12 @@ type Network = Pick<StoredObject<'VirtualNetwork'>, 'name' | 'spec' | 'status'>;
 /** Objects by full name. */
 type ByName<T> = { get(name: string): T | undefined };
 
-/** What a network has because copies for service instances go into it, or out of it. */
+/** What a network has because copies for analyzers go into it, or out of it. */
 interface Leaked {
   /** Rules that let copies in. */
   readonly copies: readonly AclRuleRecord[];
+  /** Rules that say of copies what a rule of a policy says of the network whose packets they are. */
+  readonly like: (rule: AclRuleRecord) => readonly AclRuleRecord[];
   /** Networks it has routes of for that alone. */
   readonly strangers: readonly Pick<Network, 'name' | 'status'>[];
 }
@@ -41,7 +43,7 @@ export function networkAcl(
   policies: ByName<PolicyObject>,
   networks: ByName<Network>,
   mirrorOf: MirrorOf,
-  { copies, strangers }: Leaked = { copies: [], strangers: [] },
+  { copies, strangers, like }: Leaked = { copies: [], strangers: [], like: () => [] },
 ): AclRecord {
   const { name, status, spec } = network;
   const rules = spec.policies.flatMap((policyName) => {
@@ -50,7 +52,9 @@ export function networkAcl(
       const mirror = rule.mirror === undefined || !policy ? null : mirrorOf(rule.mirror, policy.metadata);
       const mirrors = mirror === null ? [] : [mirror];
       const own = `${subject({ kind: 'NetworkPolicy', name: policyName })} rules[${i}]`;
-      return policyRules(rule, own, networks).map((one): AclRuleRecord => ({ ...one, mirrors }));
+      return policyRules(rule, own, networks).flatMap((one): AclRuleRecord[] => {
+        return [{ ...one, mirrors }, ...like(one)];
+      });
     });
   });
   rules.push(...copies);
@@ -58,6 +62,12 @@ export function networkAcl(
   const own = subject({ kind: 'VirtualNetwork', name });
   if (spec.policies.length === 0) {
     rules.push(...strangers.flatMap((stranger) => apart(inside, stranger)));
+    const hosts = { ...ANYBODY, network: FABRIC.network };
+    if (copies.length > 0)
+      rules.push({
+        ...ruleOf(`apart from ${FABRIC.name}`, ANY_PROTOCOL, { source: hosts, destination: inside }),
+        action: 'deny',
+      });
     return { id, name, rules, otherwise: 'pass' };
   }
   rules.push(ruleOf(`${own} itself`, ANY_PROTOCOL, { source: inside, destination: inside }));

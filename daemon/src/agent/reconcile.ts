@@ -4,7 +4,7 @@ import { type BridgeRecord, NH_ID, type RouteRecord, type TableChange } from '..
 import { removalOf, type TableRow, type Tables } from '../tables/tables.js';
 import { parseMac } from '../wire/addr.js';
 import type { Compiled } from './compile.js';
-import { ACTIVE, compareRanks, OWN } from './rank.js';
+import { ACTIVE, compareRanks, OWN, SPARE } from './rank.js';
 import { BROADCAST_MAC } from '../wire/ethernet.js';
 
 /** A row as it is before anybody has chosen bridge slots. */
@@ -36,6 +36,8 @@ export class Reconciler {
   readonly #listeners: ((changes: readonly TableChange[]) => void)[] = [];
   /** What this host wants, by owner and key, whether the tables hold it or something offered. */
   readonly #sent = new Map<string, Map<string, TableRow>>();
+  /** Those of them that rank below any other. */
+  readonly #spare = new WeakSet<TableRow>();
   readonly #offers = new Map<string, { readonly row: PlainRow; readonly rank: Rank }>();
 
   constructor(tables: Tables, send: (changes: readonly TableChange[]) => void) {
@@ -60,9 +62,9 @@ export class Reconciler {
     const remove = (key: string, row: TableRow): void => {
       const offer = this.#offers.get(key);
       if (!offer) put(removalOf(row));
-      else if (!isBeaten(row, offer)) put(this.#complete(offer.row));
+      else if (!this.#isBeaten(row, offer)) put(this.#complete(offer.row));
     };
-    const kept = new Set(compiled?.routes.map(routeKey));
+    const kept = new Set([...(compiled?.routes ?? []), ...(compiled?.spareRoutes ?? [])].map(routeKey));
     for (const [key, row] of before) {
       if (row.table !== 'route' || kept.has(key)) continue;
       remove(key, row);
@@ -72,10 +74,11 @@ export class Reconciler {
       const key = keyOf(set);
       const known = before.get(key);
       after.set(key, set);
-      if (known !== undefined && isSame(known.record, set.record)) continue;
+      const isRanked = known !== undefined && this.#rankOf(known) === this.#rankOf(set);
+      if (isRanked && isSame(known.record, set.record)) continue;
       const offer = this.#offers.get(key);
-      if (!offer || !isBeaten(set, offer)) put(set);
-      else if (known !== undefined && !isBeaten(known, offer)) put(this.#complete(offer.row));
+      if (!offer || !this.#isBeaten(set, offer)) put(set);
+      else if (known !== undefined && !this.#isBeaten(known, offer)) put(this.#complete(offer.row));
     }
     for (const [key, row] of [...before].reverse()) if (!after.has(key)) remove(key, row);
     this.#sent.set(owner, after);
@@ -92,8 +95,8 @@ export class Reconciler {
       const before = this.#offers.get(key);
       if (row) this.#offers.set(key, { row, rank });
       else this.#offers.delete(key);
-      const held = before && (!own || isBeaten(own, before)) ? before.row : own;
-      const wanted = row && (!own || isBeaten(own, { rank })) ? row : own;
+      const held = before && (!own || this.#isBeaten(own, before)) ? before.row : own;
+      const wanted = row && (!own || this.#isBeaten(own, { rank })) ? row : own;
       if (held === wanted || (held && wanted && held !== own && wanted !== own && isSame(held.record, wanted.record)))
         continue;
       const change = wanted ? this.#complete(wanted) : held && removalOf(this.#complete(held));
@@ -132,6 +135,11 @@ export class Reconciler {
     for (const record of compiled.mirrors) yield { table: 'mirror', op: 'set', record };
     for (const row of compiled.bridge) yield { table: 'bridge', op: 'set', record: this.#placed(row) };
     for (const row of compiled.routes) yield { table: 'route', op: 'set', record: this.#stitched(row) };
+    for (const row of sparesOf(compiled)) {
+      const spare = { table: 'route', op: 'set', record: this.#stitched(row) } as const;
+      this.#spare.add(spare);
+      yield spare;
+    }
     for (const record of compiled.vifs) yield { table: 'vif', op: 'set', record };
     for (const record of compiled.peers) yield { table: 'peer', op: 'set', record };
     for (const record of compiled.labels) yield { table: 'label', op: 'set', record };
@@ -154,6 +162,15 @@ export class Reconciler {
     return { ...row, index };
   }
 
+  /** Whether something offered is used instead of a row of this host. */
+  #isBeaten(own: TableRow, { rank }: { readonly rank: Rank }): boolean {
+    return compareRanks(rank, this.#rankOf(own)) < 0;
+  }
+
+  #rankOf(own: TableRow): Rank {
+    return this.#spare.has(own) ? SPARE : rankOf(own);
+  }
+
   #stitched(row: Omit<RouteRecord, 'stitchedIndex'>): RouteRecord {
     const { stitchedMac } = row;
     return {
@@ -163,17 +180,19 @@ export class Reconciler {
   }
 }
 
-/** Whether something offered is used instead of a row of this host. */
-function isBeaten(own: TableRow, { rank }: { readonly rank: Rank }): boolean {
-  return compareRanks(rank, rankOf(own)) < 0;
-}
-
 /** How rows of this host rank: what leads to an interface may be somewhere else as well, anything else may not. */
 function rankOf(row: TableRow): Rank {
   if (row.table !== 'route' && row.table !== 'bridge') return OWN;
   const { nexthop } = row.record;
   const isFlood = row.table === 'bridge' && row.record.mac === BROADCAST_MAC;
   return nexthop < NH_ID.firstDynamic || isFlood ? OWN : ACTIVE;
+}
+
+/** The spare routes whose prefix has no other one, each prefix once. */
+function sparesOf({ routes, spareRoutes }: Compiled): Compiled['spareRoutes'] {
+  if (spareRoutes.length === 0) return [];
+  const taken = new Set(routes.map(routeKey));
+  return spareRoutes.filter((row) => !taken.has(routeKey(row)) && taken.add(routeKey(row)));
 }
 
 /** Whether two rows of one table say the same. Long ones are often the same object. */

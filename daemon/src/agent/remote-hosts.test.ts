@@ -7,7 +7,7 @@ import { Tables } from '../tables/tables.js';
 import { ID_RANGES, OPEN_NETWORK, UNRESTRICTED_PORT } from '../testing/plans.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 import type { Encapsulation } from '../wire/encapsulation.js';
-import { compileNetwork, type NetworkPlan } from './compile.js';
+import { type Compiled, compileNetwork, type NetworkPlan } from './compile.js';
 import { Ids } from './ids.js';
 import { Reconciler } from './reconcile.js';
 import { RemoteHosts } from './remote-hosts.js';
@@ -90,12 +90,17 @@ function setUp(t: ExecutionContext, encapsulations: Encapsulation[] = ['MPLSoUDP
       },
     },
   });
-  const networks = (plans: readonly NetworkPlan[], groups: ReadonlyMap<string, number> = new Map()): void => {
+  const networks = (
+    plans: readonly NetworkPlan[],
+    groups: ReadonlyMap<string, number> = new Map(),
+    spareRoutes: Compiled['spareRoutes'] = [],
+  ): void => {
     const real = plans.map((one) => ({ ...one, isElsewhere: remote.isElsewhere(one.name) }));
     remote.prepare(real);
     for (const { name } of [BLUE, GREEN]) {
       const found = real.find((one) => one.name === name);
-      reconciler.reconcile(name, found ? compileNetwork(found) : null);
+      const spare = name === BLUE.name ? spareRoutes : [];
+      reconciler.reconcile(name, found ? { ...compileNetwork(found), spareRoutes: spare } : null);
     }
     remote.present(real, { network: (name) => (name === 'blue' ? 1 : name === 'green' ? 2 : undefined), groups });
   };
@@ -312,4 +317,47 @@ test('a change of one route touches nothing else, and the same again nothing at 
   remote.onHosts([lease('a'), ...set('a', inet('blue', '10.1.0.11/32'))]);
   networks([BLUE]);
   t.is(changes.length, 1);
+});
+
+test('an analyzer elsewhere is the one address a network has of the other, and what policies connect comes first', (t) => {
+  const { remote, networks, route, tables } = setUp(t);
+  const analyzers = [{ network: 'green', target: 'target:1:2', prefix: '10.2.0.9/32' }];
+  networks([plan('blue', 1, { analyzers })]);
+  remote.onHosts([
+    lease('a'),
+    ...set('a', inet('green', '10.2.0.9/32'), inet('green', '10.2.0.8/32'), inet('red', '10.2.0.9/32')),
+  ]);
+  t.like(route(1, '10.2.0.9/32'), { network: 2, label: 53 });
+  t.is(route(1, '10.2.0.8/32'), undefined);
+  networks([plan('blue', 1, { analyzers, imports: ['target:1:1', 'target:1:3'] })]);
+  remote.onHosts(set('a', inet('red', '10.2.0.9/32', { targets: ['target:1:3'], label: 77 })));
+  t.is(route(1, '10.2.0.9/32')?.label, 77);
+  remote.onHosts([{ op: 'delete', host: 'a', key: 'inet red 10.2.0.9/32' }]);
+  t.is(route(1, '10.2.0.9/32')?.label, 53);
+  networks([plan('blue', 1)]);
+  t.is(route(1, '10.2.0.9/32'), undefined);
+  networks([plan('blue', 1, { analyzers })]);
+  networks([]);
+  t.deepEqual(
+    [...(tables.vrfs[1]?.inet.records() ?? [])].filter(({ prefix }) => prefix === '10.2.0.9'),
+    [],
+  );
+});
+
+test('a connection to another host is used before an analyzer of this one with the same address', (t) => {
+  const { remote, networks, route } = setUp(t);
+  const analyzers = [{ network: 'green', target: 'target:1:2', prefix: '10.2.0.9/32' }];
+  const spare = { vrf: 1, family: 'inet', prefix: '10.2.0.9', length: 32, nexthop: 99, label: -1, flags: 0 } as const;
+  const reconcile = (): void =>
+    networks([plan('blue', 1, { analyzers, imports: ['target:1:1', 'target:1:3'] })], new Map(), [
+      { ...spare, stitchedMac: null, network: 2, groups: [] },
+    ]);
+  reconcile();
+  t.is(route(1, '10.2.0.9/32')?.nexthop, 99);
+  remote.onHosts([lease('a'), ...set('a', inet('red', '10.2.0.9/32', { targets: ['target:1:3'], label: 77 }))]);
+  t.is(route(1, '10.2.0.9/32')?.label, 77);
+  reconcile();
+  t.is(route(1, '10.2.0.9/32')?.label, 77);
+  remote.onHosts([{ op: 'delete', host: 'a', key: 'inet red 10.2.0.9/32' }]);
+  t.is(route(1, '10.2.0.9/32')?.nexthop, 99);
 });

@@ -1,7 +1,7 @@
-import { type HostChange, type HostRoute, hostRouteKey, type Rank } from '../control/host-route.js';
+import { type HostChange, type HostRoute, hostRouteKey, type InetHostRoute, type Rank } from '../control/host-route.js';
 import type { Encapsulation } from '../wire/encapsulation.js';
 import { GATEWAY_MAC } from '../wire/ethernet.js';
-import { OWN } from './rank.js';
+import { OWN, SPARE } from './rank.js';
 import { keyOf, type Offer, type PlainRow, type Reconciler } from './reconcile.js';
 import { isInet, type Remote, RemoteBook } from './remote-book.js';
 import { floodRow, inetRow, macRow, type RemoteNames, type Through } from './remote-rows.js';
@@ -189,6 +189,7 @@ export class RemoteHosts {
   /** Notes everything a network takes. */
   #markAll({ plan }: RemoteVrf, dirty: Dirty): void {
     for (const target of plan.imports) for (const prefix of this.#book.prefixes(target)) dirty.prefixes.add(prefix);
+    for (const { prefix } of plan.analyzers ?? []) dirty.prefixes.add(prefix);
     for (const mac of this.#book.macs(plan.name)) dirty.macs.add(mac);
   }
 
@@ -267,10 +268,19 @@ export class RemoteHosts {
 
   #routeOffer(vrf: RemoteVrf, prefix: string): Offer[] {
     const candidates = vrf.isRouted ? vrf.plan.imports.flatMap((target) => this.#book.inet(target, prefix)) : [];
-    const best = vrf.bestInet(candidates);
+    const wanted = vrf.bestInet(candidates);
+    const best = wanted ?? (vrf.isRouted ? vrf.bestInet(this.#analyzersAt(vrf, prefix)) : undefined);
     if (!best) return this.#without([`route ${vrf.plan.vrf} ${prefix}`]);
     const through = this.#through(best.host, best.route.mac ?? GATEWAY_MAC);
-    return [this.#offerOf(inetRow(vrf, best.route, through, this.#names), best.route)];
+    return [this.#offerOf(inetRow(vrf, best.route, through, this.#names), wanted ? best.route : SPARE)];
+  }
+
+  /** The routes to an analyzer with this address that a network has for copies alone. */
+  #analyzersAt({ plan }: RemoteVrf, prefix: string): Remote<InetHostRoute>[] {
+    const analyzers = (plan.analyzers ?? []).filter((one) => one.prefix === prefix);
+    return analyzers.flatMap(({ network, target }) =>
+      this.#book.inet(target, prefix).filter(({ route }) => route.network === network),
+    );
   }
 
   #macOffer(vrf: RemoteVrf, mac: string): Offer[] {
@@ -322,8 +332,11 @@ export class RemoteHosts {
 
   /** Everything a network has of other hosts, but the branch of its flood tree. */
   #withdrawal(vrf: RemoteVrf): Offer[] {
-    const { vrf: number, imports, name } = vrf.plan;
-    const prefixes = new Set(imports.flatMap((target) => [...this.#book.prefixes(target)]));
+    const { vrf: number, imports, analyzers = [], name } = vrf.plan;
+    const prefixes = new Set([
+      ...imports.flatMap((target) => [...this.#book.prefixes(target)]),
+      ...analyzers.map(({ prefix }) => prefix),
+    ]);
     return this.#without([
       ...[...prefixes].map((prefix) => `route ${number} ${prefix}`),
       ...[...this.#book.macs(name)].map((mac) => `bridge ${number} ${mac}`),
@@ -354,7 +367,8 @@ function nexthopsOf({ table, record }: PlainRow): number[] {
 function importersOf(vrfs: Iterable<RemoteVrf>): Map<string, RemoteVrf[]> {
   const importers = new Map<string, RemoteVrf[]>();
   for (const vrf of vrfs) {
-    for (const target of vrf.plan.imports) {
+    const { imports, analyzers = [] } = vrf.plan;
+    for (const target of new Set([...imports, ...analyzers.map((one) => one.target)])) {
       const known = importers.get(target) ?? [];
       importers.set(target, known);
       known.push(vrf);

@@ -8,7 +8,7 @@ import { isIpv6 } from '../wire/addr.js';
 /** What routes of other hosts depend on in a network of this host. */
 export type RemoteVrfPlan = Pick<
   NetworkPlan,
-  'name' | 'vrf' | 'mode' | 'evpnNexthop' | 'isElsewhere' | 'imports' | 'subnets'
+  'name' | 'vrf' | 'mode' | 'evpnNexthop' | 'isElsewhere' | 'imports' | 'analyzers' | 'subnets'
 >;
 
 const LINK_LOCAL = parsePrefix('fe80::/10');
@@ -25,8 +25,8 @@ export class RemoteVrf {
 
   /** Whether another plan of the same network takes the same routes and makes the same of them. */
   isSame({ plan }: RemoteVrf): boolean {
-    const of = ({ vrf, mode, isElsewhere, imports, subnets }: RemoteVrfPlan): string =>
-      JSON.stringify([vrf, mode, isElsewhere, imports, subnets]);
+    const of = ({ vrf, mode, isElsewhere, imports, analyzers = [], subnets }: RemoteVrfPlan): string =>
+      JSON.stringify([vrf, mode, isElsewhere, imports, analyzers, subnets]);
     return of(plan) === of(this.plan);
   }
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { FLOW_ACTION, FLOW_DROP, FLOW_OWN } from '../tables/flow.js';
+import { FLOW_ACTION, FLOW_DROP, FLOW_OWN, RPF_SENDER } from '../tables/flow.js';
 import { VIF } from '../tables/counters.js';
 import { entries, pair } from '../testing/flow-entries.js';
 import {
@@ -15,7 +15,7 @@ import {
   UNDERLAY_MAC,
 } from '../testing/network.js';
 import { eth, type PacketBuilder } from '../testing/packet-builder.js';
-import type { AclPeer, AclRecord } from '../tables/records.js';
+import { type AclPeer, type AclRecord, FABRIC_NETWORK } from '../tables/records.js';
 import { parseIpv4 } from '../wire/addr.js';
 
 const FAR = '8.8.8.8';
@@ -134,12 +134,38 @@ const acl = (source: AclPeer): AclRecord => ({
   ],
 });
 
-test('what another host sends as itself, as copies for an analyzer are, needs no route back', (t) => {
-  const net = network();
-  t.is(net.receive(0, wrapped(ping('192.168.200.22'), L3))[0].port, 3);
-  t.like(pair(net)[0], { source: '192.168.200.22', action: FLOW_ACTION.forward, rpfNh: 0 });
+/** Passes what hosts send as themselves to a UDP port, and whatever the network (1) has inside. */
+const COPIES: AclRecord = {
+  ...acl({ ...ANYBODY, network: FABRIC_NETWORK }),
+  rules: [
+    { ...acl({ ...ANYBODY, network: FABRIC_NETWORK }).rules[0], protocol: 17, destinationPorts: [[8099, 8099]] },
+    acl({ ...ANYBODY, network: 1 }).rules[0],
+  ],
+};
+const copy = (host: number, port = 8099): Uint8Array =>
+  ip(`192.168.200.${20 + host}`, ipOf(3))
+    .udp(50_000, port)
+    .payload(new Uint8Array(24))
+    .bytes();
+
+test('what another host sends as itself, as copies for an analyzer are, needs no route back but a rule', (t) => {
+  const net = network({ acls: [COPIES], acl: 1 });
+  t.is(net.receive(0, wrapped(copy(2), L3))[0].port, 3);
+  t.like(pair(net)[0], { source: '192.168.200.22', action: FLOW_ACTION.forward, rpfNh: RPF_SENDER });
+  t.is(net.receive(0, wrapped(copy(2), L3, { peer: 3 })).length, 0, 'nor does another host join its session');
   t.is(net.receive(0, wrapped(ping('192.168.200.99'), L3)).length, 0, 'nobody is called that');
   t.is(net.imbalance(), 0);
+});
+
+test('a guest elsewhere that sends from the address of a host reaches no more than copies do', (t) => {
+  const net = network({ acls: [COPIES], acl: 1 });
+  t.is(net.receive(0, wrapped(copy(3), L3)).length, 0, 'from another host than its own');
+  t.is(net.drops('invalidSource'), 1);
+  t.is(net.receive(0, wrapped(copy(2, 22), L3)).length, 0, 'to another port');
+  t.is(net.receive(0, wrapped(ping('192.168.200.22'), L3)).length, 0);
+  const open = network();
+  t.is(open.receive(0, wrapped(copy(2), L3)).length, 0, 'where no rule says so');
+  t.is(net.imbalance() + open.imbalance(), 0);
 });
 
 test('the groups of the guest it is for are asked about a session of another host, those of others are not', (t) => {

@@ -1,7 +1,7 @@
 import { type Acl, AclQuery } from '../tables/acl.js';
-import { FLOW, FLOW_ACTION, FLOW_DROP, type FlowKey, NO_MIRRORS, withMirror } from '../tables/flow.js';
+import { FLOW, FLOW_ACTION, FLOW_DROP, type FlowKey, NO_MIRRORS, RPF_SENDER, withMirror } from '../tables/flow.js';
 import type { Nexthop } from '../tables/nexthop.js';
-import { NH_ID, NH_TYPE, type RuleMirrorRecord, VIF_ID, VIF_TYPE } from '../tables/records.js';
+import { FABRIC_NETWORK, NH_ID, NH_TYPE, type RuleMirrorRecord, VIF_ID, VIF_TYPE } from '../tables/records.js';
 import type { Tables } from '../tables/tables.js';
 import type { Vif } from '../tables/vif.js';
 import type { Route, Vrf } from '../tables/vrf.js';
@@ -21,7 +21,7 @@ export class FlowDecision {
   /** Mirrors of both directions, as FLOW.mirrors has them. */
   mirrors = NO_MIRRORS;
   answerMirrors = NO_MIRRORS;
-  /** S(nh) of both directions; 0: packets may come from anywhere. */
+  /** S(nh) of both directions; 0: packets may come from anywhere; of the forward one also RPF_SENDER. */
   rpfNh = 0;
   answerRpfNh = 0;
   /** Interface of this host it goes to, -1: none; whether the destination MAC says so, and no route. */
@@ -84,9 +84,11 @@ export function decide(tables: Tables, from: Vif, key: FlowKey, byMac: number, i
   const sourceNh = tables.nexthops.get(source.nexthop);
   const destinationNh = tables.nexthops.get(destination.nexthop);
   locate(tables, destinationNh, d);
+  const isHost = isOfHost(tables, from, key, source, sourceNh);
   if (isEnforced(vrf, from)) {
-    if (leadsSomewhere(sourceNh)) d.rpfNh = sourceNh.id;
-    else if (!isOfHost(tables, from, key)) return d.drop(FLOW_DROP.noSrcRt, true);
+    if (isHost) d.rpfNh = RPF_SENDER;
+    else if (leadsSomewhere(sourceNh)) d.rpfNh = sourceNh.id;
+    else return d.drop(FLOW_DROP.noSrcRt, true);
   }
   const out = d.destination < 0 ? undefined : tables.vifs.get(d.destination);
   const outVrf = tables.vrfs[d.destinationVrf];
@@ -97,9 +99,11 @@ export function decide(tables: Tables, from: Vif, key: FlowKey, byMac: number, i
   } else if (answerIsEnforced || isAnsweredFrom(destinationNh, vrf, d)) {
     d.answerRpfNh = destinationNh.id;
   }
+  // What a host sends needs a rule that says so, where others need none.
+  if (d.rpfNh === RPF_SENDER && (outVrf ?? vrf).record.acl < 0) return d.drop(FLOW_DROP.noSrcRt, true);
   if (isRestricted(vrf, outVrf, from, out)) {
     ask(d.query, key, icmp);
-    d.query.sourceNetwork = networkOf(source, vrf);
+    d.query.sourceNetwork = isHost ? FABRIC_NETWORK : networkOf(source, vrf);
     d.query.sourceGroups = source.groups;
     d.query.destinationNetwork = networkOf(destination, outVrf ?? vrf);
     d.query.destinationGroups = destination.groups;
@@ -132,9 +136,14 @@ function locate(tables: Tables, nexthop: Nexthop | undefined, d: FlowDecision): 
 /** Whether what the interface sends from must be its own; of the underlay's, what comes from another host must be that host's. */
 const isEnforced = (vrf: Vrf, vif: Vif): boolean => vrf.record.rpf && (vif.isChecked || vif.type === VIF_TYPE.physical);
 
-/** Whether it comes from another host itself, as what that host's policies mirror does: no network has a route to there. */
-const isOfHost = ({ peers }: Tables, from: Vif, key: FlowKey): boolean =>
-  from.type === VIF_TYPE.physical && peers.findWords(key, FLOW.source) >= 0;
+/**
+ * Whether its source is another host itself, as of what that host's policies mirror: an address tunnels come from that is nobody's in the
+ * network, or at most reached through the underlay. That the host it came from is that one, each packet shows.
+ */
+const isOfHost = ({ peers }: Tables, from: Vif, key: FlowKey, source: Route, nexthop: Nexthop | undefined): boolean =>
+  from.type === VIF_TYPE.physical &&
+  (source.network === FABRIC_NETWORK || !leadsSomewhere(nexthop)) &&
+  peers.findWords(key, FLOW.source) >= 0;
 
 const leadsSomewhere = (nexthop: Nexthop | undefined): nexthop is Nexthop =>
   nexthop !== undefined && nexthop.type !== NH_TYPE.discard && nexthop.type !== NH_TYPE.dead;

@@ -2,7 +2,7 @@ import { FLOW, FLOW_ACTION, FLOW_DROP, FLOW_OWN, type FlowKey, newFlowKey } from
 import type { Vif } from '../tables/vif.js';
 import type { Datapath } from './datapath.js';
 import { answerKey, foldAnswer, foldByReceiver, foldBySender, FOLDED } from './flow-key.js';
-import { isOrigin } from './flow-origin.js';
+import { isOfOrigin } from './flow-origin.js';
 import { refresh } from './flow-refresh.js';
 
 /** A second key of the packet in hand: as the rules of the receiver fold it. */
@@ -53,9 +53,9 @@ function findCurrent(dp: Datapath, key: FlowKey): number {
  * On entry the keys and the decision are in the flow state. Returns the entry the session has already, or -1.
  */
 export function unfoldRefused(dp: Datapath, from: Vif): number {
-  const { flow, tables } = dp;
+  const { flow } = dp;
   const { decision: d } = flow;
-  const isForeign = d.rpfNh > 0 && !isOrigin(dp.p, tables.nexthops.get(d.rpfNh));
+  const isForeign = !isOfOrigin(dp, d.rpfNh);
   if (d.action !== FLOW_ACTION.drop && !isForeign) return -1;
   if (!d.short && !isForeign) {
     if (answersPassing(dp, from)) {

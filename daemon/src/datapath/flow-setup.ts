@@ -10,7 +10,7 @@ import { decide } from './flow-decide.js';
 import { answerKey, foldAnswer, FOLDED, sameKey } from './flow-key.js';
 import { isBegun, unfoldRefused } from './flow-find.js';
 import { applyDecision, NOBODY, removePair, tell, writeNew } from './flow-pair.js';
-import { isOrigin } from './flow-origin.js';
+import { isOfOrigin } from './flow-origin.js';
 import { refresh } from './flow-refresh.js';
 import { FLOW_END } from './flow-state.js';
 
@@ -68,7 +68,7 @@ export function makePair(dp: Datapath, from: Vif, out: number): number {
 function hasAnswers(dp: Datapath): boolean {
   const { flow, tables } = dp;
   const { table, decision: d } = flow;
-  if (d.rpfNh > 0 && !isOrigin(dp.p, tables.nexthops.get(d.rpfNh))) return false;
+  if (!isOfOrigin(dp, d.rpfNh)) return false;
   if (flow.folded === FOLDED.byReceiver && d.action === FLOW_ACTION.drop) return false;
   const known = table.find(flow.answer);
   if (known < 0) return true;

@@ -1,5 +1,5 @@
 import { FRAGMENT } from '../packet/packet.js';
-import { FLOW, FLOW_ACTION, FLOW_DOUBLE, FLOW_FLAG, FLOW_OWN, type FlowTable } from '../tables/flow.js';
+import { FLOW, FLOW_ACTION, FLOW_DOUBLE, FLOW_FLAG, FLOW_OWN, type FlowTable, RPF_SENDER } from '../tables/flow.js';
 import type { Vif } from '../tables/vif.js';
 import * as ethernet from '../wire/ethernet.js';
 import * as icmpv6 from '../wire/icmpv6.js';
@@ -11,7 +11,7 @@ import type { Datapath } from './datapath.js';
 import { findEntry } from './flow-find.js';
 import { packetKey } from './flow-key.js';
 import { mirrorPacket } from './flow-mirror.js';
-import { isOrigin } from './flow-origin.js';
+import { isFromSender, isOrigin } from './flow-origin.js';
 import { countPacket, removePair } from './flow-pair.js';
 import { makePair } from './flow-setup.js';
 import { FLOW_END } from './flow-state.js';
@@ -125,6 +125,7 @@ function isWhereItBelongs(dp: Datapath, from: Vif, at: number): boolean {
   const rpfNh = words[at + FLOW.rpfNh];
   const isFat = (words[at + FLOW.owner] & (FLOW_OWN.fat << 16)) !== 0;
   if (rpfNh > 0 && (rpfNh !== from.nexthop || isFat || p.isQuoting) && !comesFrom(dp, from, at, rpfNh)) return false;
+  if (rpfNh === RPF_SENDER && !isFromSender(dp)) return false;
   return !from.isChecked || from.owns(b, p.at + ethernet.SRC);
 }
 

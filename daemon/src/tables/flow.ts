@@ -46,6 +46,9 @@ export const FLOW_HEADER = {
   evicted: 15,
 } as const;
 
+/** In place of S(nh): packets must come from the host of the cluster that has their source for its tunnels. */
+export const RPF_SENDER = -2;
+
 /**
  * 32-bit words of an entry. The first eleven are its key, in the form a `FlowKey` has them.
  */
@@ -63,7 +66,7 @@ export const FLOW = {
   reverse: 11,
   /** FLOW_FLAG bits | FLOW_ACTION << 16 | drop reason << 24. */
   state: 12,
-  /** S(nh): packets must come from where this nexthop leads; -1: from anywhere. */
+  /** S(nh): packets must come from where this nexthop leads; -1: from anywhere; RPF_SENDER: from the host whose address they have. */
   rpfNh: 13,
   /** VRF | VRF the packets go on in << 16. */
   vrf: 14,

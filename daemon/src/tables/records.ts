@@ -189,6 +189,9 @@ export const NH_FLAG = {
   l3Vxlan: 0x2000000,
 } as const;
 
+/** Number of the underlay as a network, which no other one can have. */
+export const FABRIC_NETWORK = 0x1000000;
+
 /** Nexthops every vrouter has. */
 export const NH_ID = { discard: 0, drop: 1, l2Receive: 3, host: 10, agent: 12, firstDynamic: 16 } as const;
 
