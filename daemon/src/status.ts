@@ -1,3 +1,4 @@
+import { Firewalls } from './agent/firewall.js';
 import { ineffective } from './agent/ineffective.js';
 import type { MirrorStates } from './agent/mirror-states.js';
 import type { Realiser } from './agent/realiser.js';
@@ -102,10 +103,11 @@ export class DaemonStatus {
   #ineffective(): string[] {
     const { store, realiser } = this.#parts;
     const policies = { get: (name: string) => store.get('NetworkPolicy', name) };
+    const firewalls = new Firewalls(store.list('FirewallPolicy'));
     return store.list('VirtualMachineInterface').flatMap((vmi) => {
       const network = store.get('VirtualNetwork', vmi.spec.virtualNetwork);
       if (network === undefined || realiser.stateOf(vmi.name) === undefined) return [];
-      return ineffective(vmi, network, policies) ?? [];
+      return ineffective(vmi, network, policies, firewalls.of(vmi)) ?? [];
     });
   }
 

@@ -178,8 +178,7 @@ function* firewallMirrors(objects: Objects): Generator<readonly [NetworkObject, 
     if (!network || vmi.spec.packetMode) continue;
     const known = destinations.get(network) ?? new Set();
     destinations.set(network, known);
-    for (const policy of firewalls.of(vmi))
-      for (const rule of policy.spec.rules) for (const name of destinationsOf(policy, rule)) known.add(name);
+    for (const policy of firewalls.of(vmi)) for (const name of destinationsOf(policy)) known.add(name);
   }
   for (const [network, names] of destinations)
     for (const destination of names) {

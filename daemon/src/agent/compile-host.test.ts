@@ -17,8 +17,10 @@ import {
 import { ID_RANGES } from '../testing/plans.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 import { AclCache } from './acl-cache.js';
+import { AnalyzerLeaks } from './analyzer-leaks.js';
 import { FABRIC, FIXED } from './compile.js';
 import { compileHost, type PresentNetwork } from './compile-host.js';
+import { Firewalls } from './firewall.js';
 import { Ids } from './ids.js';
 import type { InterfaceObject, NetworkObject } from './plan.js';
 import type { GroupObject, PolicyObject } from './policy.js';
@@ -65,7 +67,11 @@ function setUp(t: ExecutionContext) {
     const host = { networkMtu: 1450, mac: '0c:c4:7a:59:62:5c' };
     const isElsewhere = (): boolean => false;
     const fabric = [{ family: 'inet', prefix: '192.0.2.0', length: 24 }] as const;
-    const compiled = compileHost(present, configuration, { ids, host, cache, isOpen, fabric, isElsewhere });
+    const rules = {
+      firewalls: new Firewalls(configuration.FirewallPolicy.values()),
+      leaks: new AnalyzerLeaks(configuration),
+    };
+    const compiled = compileHost(present, configuration, rules, { ids, host, cache, isOpen, fabric, isElsewhere });
     reconciler.reconcile('networks', compiled.tables);
     return changes.splice(0);
   };

@@ -3,12 +3,18 @@ import type { NetworkNameRecord } from '../tables/records.js';
 import { type Compiled, compileNetwork, EMPTY, FABRIC, type NetworkPlan } from './compile.js';
 import { type FabricPrefix, fabricRoutes } from './fabric.js';
 import type { Ids } from './ids.js';
-import { type FirewallObject, Firewalls, groupsNamed } from './firewall.js';
+import { type FirewallObject, type Firewalls, groupsNamed } from './firewall.js';
 import { hostAcls } from './host-acls.js';
 import { mirrorId, mirrorKey, type MirrorUse, mirrorUses } from './mirror-uses.js';
-import { filteringGroupsOf, type HostPlan, type InterfaceObject, type NetworkObject, networkPlan } from './plan.js';
+import {
+  filteringGroupsOf,
+  type HostPlan,
+  type InterfaceObject,
+  type NetworkObject,
+  networkPlan,
+  type Rules,
+} from './plan.js';
 import type { AclCache } from './acl-cache.js';
-import { AnalyzerLeaks } from './analyzer-leaks.js';
 import { connections, names } from './connections.js';
 import { exportTargets, importTargets } from './exchange.js';
 import type { GroupObject, PolicyObject } from './policy.js';
@@ -53,6 +59,8 @@ export interface CompiledHost {
   readonly groups: ReadonlyMap<string, number>;
   /** Who has packets copied to whom; their indices are given. */
   readonly mirrors: readonly MirrorUse[];
+  /** Whether a mirror has no index although some were given back: it gets one the next time. */
+  readonly isShort: boolean;
 }
 
 /**
@@ -62,6 +70,7 @@ export interface CompiledHost {
 export function compileHost(
   present: readonly PresentNetwork[],
   configuration: Configuration,
+  { firewalls, leaks }: Rules,
   { ids, host, cache, isOpen, fabric, isElsewhere }: HostState,
 ): CompiledHost {
   const used = { acl: new Set<string>(), group: new Set<string>(), mirror: new Set<string>() };
@@ -69,8 +78,6 @@ export function compileHost(
     used[kind].add(key);
     return kind === 'mirror' ? mirrorId(ids, key) : ids.get(kind, key);
   };
-  const firewalls = new Firewalls(configuration.FirewallPolicy.values());
-  const leaks = new AnalyzerLeaks(configuration);
   const mirrors = mirrorUses(present, configuration, firewalls);
   for (const { to, network } of mirrors) idOf('mirror', mirrorKey(to, network));
   const acls = hostAcls(present, configuration, { firewalls, leaks, cache, idOf });
@@ -94,6 +101,7 @@ export function compileHost(
     ({ mode }, i) => mode !== 'l2' && names(present[i].network, FABRIC.name, configuration.NetworkPolicy),
   );
   const networks = plans.map((plan) => compileNetwork(plan, exportersTo(plan, plans), plans));
+  const released = ids.keys('mirror').some((key) => !used.mirror.has(key));
   for (const kind of ['acl', 'group', 'mirror'] as const) {
     for (const key of ids.keys(kind)) if (!used[kind].has(key)) ids.release(kind, key);
   }
@@ -110,7 +118,9 @@ export function compileHost(
     vnis: networks.flatMap(({ vnis }) => vnis),
     networks: mirrors.length > 0 ? networkNames(configuration.VirtualNetwork) : [],
   };
-  return { tables, networks: plans, onFabric, groups: groupNumbers(present, configuration, labelGroups, ids), mirrors };
+  const isShort = released && [...used.mirror].some((key) => ids.find('mirror', key) === undefined);
+  const groups = groupNumbers(present, configuration, labelGroups, ids);
+  return { tables, networks: plans, onFabric, groups, mirrors, isShort };
 }
 
 /** Groups that firewall policies name for interfaces of this host. */

@@ -28,7 +28,7 @@ export interface Draft {
   readonly firewalls: ReadonlyMap<string, DraftObject<'FirewallPolicy'>>;
   /** Objects of the documents, in their order. */
   readonly wanted: readonly ObjectRef[];
-  /** What would be deleted, users before what they use. */
+  /** What would be deleted, users before what they use, but for whom they have packets copied to. */
   readonly gone: readonly StoredObject[];
 }
 

@@ -19,9 +19,15 @@ export function listKeys(side: Side, { groups, policies }: Filters): { first: st
   return { first: `${side} ${groups.join(' ')}${firewall === null ? '' : ` | ${names}`}`, firewall };
 }
 
-/** Gives the filters of an interface the numbers they need. Throws when none is left. */
-export function reserveFilters(filters: Filters, ids: Ids): void {
-  for (const side of ['egress', 'ingress'] as const)
-    for (const key of Object.values(listKeys(side, filters))) if (key !== null) ids.get('acl', key);
+/**
+ * Gives the filters of an interface the numbers they need. Throws when none is left. `reserved`: filters that have them, for many interfaces
+ * with the same ones.
+ */
+export function reserveFilters(filters: Filters, ids: Ids, reserved: Set<string>): void {
+  const keys = (['egress', 'ingress'] as const).flatMap((side) => Object.values(listKeys(side, filters)));
+  const all = keys.join('\n');
+  if (reserved.has(all)) return;
+  for (const key of keys) if (key !== null) ids.get('acl', key);
   for (const name of groupsNamed(filters.policies)) ids.get('group', name);
+  reserved.add(all);
 }

@@ -5,7 +5,15 @@ import { Acl, AclQuery } from '../tables/acl.js';
 import { addressWords } from '../tables/address-words.js';
 import type { AclRecord } from '../tables/records.js';
 import { firewallObject, interfaceObject } from '../testing/objects.js';
-import { firewallAcl, type FirewallObject, Firewalls, type Side } from './firewall.js';
+import {
+  destinationsOf,
+  firewallAcl,
+  type FirewallObject,
+  Firewalls,
+  groupsNamed,
+  ruleCount,
+  type Side,
+} from './firewall.js';
 import type { InterfaceObject } from './plan.js';
 
 const SCOPE = 'default-domain:default-project';
@@ -228,6 +236,13 @@ test('compiled firewall policies decide and mirror as reading the documents rule
       const record = firewallAcl(1, side, applied, { groupOf, mirrorOf });
       const groupsOf = ({ guest: one }: End): number[] =>
         one === undefined ? [] : firewalls.groupsOf(one).map(groupOf);
+      const counts = firewalls.of(vmi).map(({ spec }) => ruleCount(spec, 1_000));
+      const expected = record.rules.length - 1;
+      t.is(
+        counts.reduce((sum, count) => sum + count, 0),
+        expected,
+        'rules are counted as they are made',
+      );
       for (const one of sessions) t.deepEqual(decided(record, groupsOf, one), outcome(documents, vmi, side, one));
     },
   );
@@ -257,4 +272,25 @@ test('what no rule matches is denied by a rule that says so', (t) => {
   const one = firewallObject('web', { rules: [] });
   const { rules } = firewallAcl(3, 'ingress', [one], { groupOf: () => 1, mirrorOf: () => null });
   t.like(rules.at(-1), { name: 'FirewallPolicy/web: no rule matches', action: 'deny' });
+});
+
+test('the rules of a policy are gone through once, however many interfaces it is asked for', (t) => {
+  const policy = firewallObject('p', { rules: [{ source: [{ selector: { matchLabels: { app: 'web' } } }] }] });
+  let reads = 0;
+  const counted: FirewallObject = {
+    ...policy,
+    get spec() {
+      reads++;
+      return policy.spec;
+    },
+  };
+  const ask = (): void => {
+    t.is(groupsNamed([counted]).length, 1);
+    t.is(destinationsOf(counted).length, 0);
+    t.is(new Firewalls([counted]).groupsOf(GUESTS[0]).length, 1);
+  };
+  ask();
+  const before = reads;
+  for (let i = 0; i < 10; i++) ask();
+  t.is(reads, before);
 });

@@ -6,10 +6,11 @@ import { subject } from '../control/schema.js';
 import type { StoredObject } from '../control/store.js';
 import type { AclPeer, AclRecord, AclRuleRecord, PortRange, RuleMirrorRecord } from '../tables/records.js';
 import { RULE_MIRRORS_MAX } from './analyzer-status.js';
-import { ANY_PROTOCOL, ANYBODY, protocolNumber } from './policy.js';
+import { ANY_PROTOCOL, ANYBODY, protocolNumber, ruleOf } from './policy.js';
 import { isIpv6 } from '../wire/addr.js';
 
-export type FirewallObject = StoredObject<'FirewallPolicy'>;
+/** A policy, stored or about to be. */
+export type FirewallObject = Pick<StoredObject<'FirewallPolicy'>, 'kind' | 'name' | 'metadata' | 'spec'>;
 type Labelled = Pick<StoredObject<'VirtualMachineInterface'>, 'metadata'>;
 
 /** Which direction of a session an interface sees first: what it sends, or what it is sent. */
@@ -23,14 +24,50 @@ interface Members {
   readonly selector: NonNullable<FirewallEndpoint['selector']>;
 }
 
+/** What is worked out of a policy once, as the same object comes with every run. */
+interface Digest {
+  /** Names of the groups of endpoints. */
+  readonly names: ReadonlyMap<FirewallEndpoint, string>;
+  readonly members: ReadonlyMap<string, Members>;
+  /** Full names of mirror destinations, by rule, and of all rules. */
+  readonly destinations: readonly (readonly string[])[];
+  readonly allDestinations: readonly string[];
+}
+
+const DIGESTS = new WeakMap<FirewallObject, Digest>();
+
+function digestOf(policy: FirewallObject): Digest {
+  const known = DIGESTS.get(policy);
+  if (known) return known;
+  const names = new Map<FirewallEndpoint, string>();
+  const members = new Map<string, Members>();
+  for (const { source, destination } of policy.spec.rules)
+    for (const endpoint of [...source, ...destination]) {
+      if (endpoint.ipBlock !== undefined) continue;
+      const own = membersOf(endpoint, policy);
+      const name = groupName(own);
+      names.set(endpoint, name);
+      members.set(name, own);
+    }
+  const destinations = destinationsByRule(policy);
+  const digest = { names, members, destinations, allDestinations: [...new Set(destinations.flat())] };
+  DIGESTS.set(policy, digest);
+  return digest;
+}
+
+/** Groups by a label their interfaces need to have; those that need none are under null. */
+type GroupIndex = ReadonlyMap<string | null, readonly (readonly [string, Members])[]>;
+
 /**
  * The firewall policies there are. Interfaces that an endpoint of a rule means are a group: its name is the same on every host, and goes with
- * their addresses.
+ * their addresses. What is asked about an interface is worked out once.
  */
 export class Firewalls {
   /** By project, in the order of their names. */
   readonly #byProject = new Map<string, FirewallObject[]>();
-  readonly #groups = new Map<string, Members>();
+  readonly #policiesOf = new WeakMap<Labelled, readonly FirewallObject[]>();
+  readonly #groupsOf = new WeakMap<Labelled, readonly string[]>();
+  #index: GroupIndex | null = null;
 
   constructor(policies: Iterable<FirewallObject>) {
     for (const policy of [...policies].sort((a, b) => (a.name < b.name ? -1 : 1))) {
@@ -38,28 +75,53 @@ export class Firewalls {
       const known = this.#byProject.get(project);
       if (known) known.push(policy);
       else this.#byProject.set(project, [policy]);
-      for (const { source, destination } of policy.spec.rules)
-        for (const endpoint of [...source, ...destination])
-          if (endpoint.ipBlock === undefined)
-            this.#groups.set(groupName(endpoint, policy), membersOf(endpoint, policy));
     }
   }
 
   /** The policies that apply to an interface, in the order in which they are asked. */
   of(vmi: Labelled): readonly FirewallObject[] {
-    const policies = this.#byProject.get(projectOf(vmi)) ?? [];
-    return policies.filter(
-      ({ spec }) => spec.selectors.length === 0 || spec.selectors.some((one) => selects(one, vmi.metadata.labels)),
-    );
+    return once(this.#policiesOf, vmi, () => {
+      const policies = this.#byProject.get(projectOf(vmi)) ?? [];
+      return policies.filter(
+        ({ spec }) => spec.selectors.length === 0 || spec.selectors.some((one) => selects(one, vmi.metadata.labels)),
+      );
+    });
   }
 
   /** The groups an interface is in. */
-  groupsOf({ metadata }: Labelled): string[] {
-    return [...this.#groups].flatMap(([name, { domain, projects, selector }]) => {
-      const isThere = domain === metadata.domain && (projects === null || projects.includes(metadata.project));
-      return isThere && selects(selector, metadata.labels) ? [name] : [];
+  groupsOf(vmi: Labelled): readonly string[] {
+    return once(this.#groupsOf, vmi, () => {
+      const index = (this.#index ??= indexOf([...this.#byProject.values()].flat()));
+      const { domain, project, labels } = vmi.metadata;
+      return [null, ...Object.entries(labels).map(([key, value]) => labelText(key, value))]
+        .flatMap((label) => index.get(label) ?? [])
+        .filter(([, one]) => one.domain === domain && (one.projects === null || one.projects.includes(project)))
+        .flatMap(([name, { selector }]) => (selects(selector, labels) ? [name] : []))
+        .sort();
     });
   }
+}
+
+/** What `make` says of an object, the same as last time. */
+function once<T>(known: WeakMap<Labelled, T>, object: Labelled, make: () => T): T {
+  const value = known.get(object) ?? make();
+  known.set(object, value);
+  return value;
+}
+
+const labelText = (key: string, value: string): string => `${key}=${value}`;
+
+function indexOf(policies: readonly FirewallObject[]): GroupIndex {
+  const groups = new Map(policies.flatMap((policy) => [...digestOf(policy).members]));
+  const index = new Map<string | null, [string, Members][]>();
+  for (const group of groups) {
+    const label = Object.entries(group[1].selector.matchLabels).at(0);
+    const key = label === undefined ? null : labelText(...label);
+    const known = index.get(key);
+    if (known) known.push(group);
+    else index.set(key, [group]);
+  }
+  return index;
 }
 
 const projectOf = ({ metadata }: Labelled): string => `${metadata.domain}:${metadata.project}`;
@@ -73,9 +135,8 @@ function membersOf({ selector, projects }: FirewallEndpoint, { metadata }: Label
 /** Digits of a group's name: enough that no two are the same. */
 const DIGITS = 32;
 
-/** Name of the group of an endpoint; no security group can have such a one. */
-function groupName(endpoint: FirewallEndpoint, policy: Labelled): string {
-  const { domain, projects, selector } = membersOf(endpoint, policy);
+/** Name of a group; no security group can have such a one. */
+function groupName({ domain, projects, selector }: Members): string {
   const { matchLabels, matchExpressions } = selector;
   const labels = Object.entries(matchLabels).sort(([a], [b]) => (a < b ? -1 : 1));
   const expressions = matchExpressions.map(({ key, operator, values }) => [key, operator, [...values].sort()]);
@@ -85,19 +146,21 @@ function groupName(endpoint: FirewallEndpoint, policy: Labelled): string {
 
 /** Names of the groups the rules of policies are about. */
 export function groupsNamed(policies: readonly FirewallObject[]): string[] {
-  const endpoints = policies.flatMap((policy) =>
-    policy.spec.rules.flatMap(({ source, destination }) =>
-      [...source, ...destination].flatMap((one) => (one.ipBlock === undefined ? [groupName(one, policy)] : [])),
-    ),
-  );
-  return [...new Set(endpoints)];
+  return [...new Set(policies.flatMap((policy) => [...digestOf(policy).members.keys()]))];
 }
 
-/** Full names of the mirror destinations of a rule: its own; where no rule of the policy has any, those of the policy. */
-export function destinationsOf({ spec }: Pick<FirewallObject, 'spec'>, rule: FirewallRule): readonly string[] {
+/** Full names of the mirror destinations of a policy's rules, each once. */
+export function destinationsOf(policy: FirewallObject): readonly string[] {
+  return digestOf(policy).allDestinations;
+}
+
+/** Those of each rule: its own; where no rule of the policy has any, those of the policy. */
+function destinationsByRule({ spec }: FirewallObject): readonly (readonly string[])[] {
   const isByRule = spec.rules.some(({ secondaryActions }) => secondaryActions !== undefined);
-  const actions = isByRule ? rule.secondaryActions : spec.secondaryActions;
-  return actions?.mirrorTo.slice(0, RULE_MIRRORS_MAX) ?? [];
+  return spec.rules.map((rule) => {
+    const actions = isByRule ? rule.secondaryActions : spec.secondaryActions;
+    return actions?.mirrorTo.slice(0, RULE_MIRRORS_MAX) ?? [];
+  });
 }
 
 /** What rules become numbers by. */
@@ -119,24 +182,17 @@ export function firewallAcl(
 ): AclRecord {
   const names = policies.map((policy) => subject(policy));
   const rules = policies.flatMap((policy) => policyRules(policy, side, numbers));
-  const rest = { ...NOTHING, name: `${names.join(', ')}: no rule matches`, action: 'deny' } as const;
+  const rest = { ...anything(`${names.join(', ')}: no rule matches`), action: 'deny' } as const;
   return { id, name: `${names.join(', ')} ${side}`, rules: [...rules, rest], otherwise: 'deny' };
 }
 
-const NOTHING: Omit<AclRuleRecord, 'name' | 'action'> = {
-  protocol: ANY_PROTOCOL,
-  source: ANYBODY,
-  destination: ANYBODY,
-  sourcePorts: [],
-  destinationPorts: [],
-  log: false,
-  mirrors: [],
-};
+const anything = (name: string): AclRuleRecord => ruleOf(name, ANY_PROTOCOL, { source: ANYBODY, destination: ANYBODY });
 
 function policyRules(policy: FirewallObject, side: Side, numbers: FirewallNumbers): AclRuleRecord[] {
+  const { destinations: mirrorNames } = digestOf(policy);
   return policy.spec.rules.flatMap((rule, i) => {
-    const mirrors = destinationsOf(policy, rule).flatMap((name) => numbers.mirrorOf(name, side) ?? []);
-    const common = { ...NOTHING, name: `${subject(policy)} rules[${i}]`, action: policy.spec.action, mirrors };
+    const mirrors = mirrorNames[i].flatMap((name) => numbers.mirrorOf(name, side) ?? []);
+    const common = { ...anything(`${subject(policy)} rules[${i}]`), action: policy.spec.action, mirrors };
     const [sources, destinations] = [rule.source, rule.destination].map((ends) => peersOf(ends, policy, numbers));
     return sources.flatMap((source) =>
       destinations
@@ -151,12 +207,50 @@ const isOneFamily = ({ prefix: a }: AclPeer, { prefix: b }: AclPeer): boolean =>
 
 function peersOf(ends: readonly FirewallEndpoint[], policy: FirewallObject, { groupOf }: FirewallNumbers): AclPeer[] {
   if (ends.length === 0) return [ANYBODY];
+  const { names } = digestOf(policy);
   return ends.flatMap((end): AclPeer[] => {
-    if (end.ipBlock === undefined) return [{ ...ANYBODY, group: groupOf(groupName(end, policy)) }];
+    if (end.ipBlock === undefined) return [{ ...ANYBODY, group: groupOf(names.get(end) ?? '') }];
     const { cidr, except } = end.ipBlock;
     const left = withoutPrefixes(parsePrefix(cidr), except.map(parsePrefix));
-    return left.map((prefix): AclPeer => ({ ...ANYBODY, prefix: formatPrefix(prefix) }));
+    return [...left].map((prefix): AclPeer => ({ ...ANYBODY, prefix: formatPrefix(prefix) }));
   });
+}
+
+/**
+ * How many rules of an access list a policy becomes. Of each endpoint no more prefixes are counted than one beyond `most`: the sum says
+ * whether there are more, and at least how many.
+ */
+export function ruleCount({ rules }: FirewallObject['spec'], most: number): number {
+  return rules.reduce((sum, rule) => {
+    const [from, to] = [rule.source, rule.destination].map((ends) => peerCount(ends, most));
+    const pairs = from.any * to.all + from.inet * (to.any + to.inet) + from.inet6 * (to.any + to.inet6);
+    return sum + pairs * services(rule).length;
+  }, 0);
+}
+
+/** Peers of one end of a rule: of whatever family, of each, and all. */
+type PeerCount = Record<'any' | 'inet' | 'inet6' | 'all', number>;
+
+function peerCount(ends: readonly FirewallEndpoint[], most: number): PeerCount {
+  if (ends.length === 0) return { any: 1, inet: 0, inet6: 0, all: 1 };
+  const count = { any: 0, inet: 0, inet6: 0, all: 0 };
+  for (const { ipBlock } of ends) {
+    const cidr = ipBlock && parsePrefix(ipBlock.cidr);
+    const family = cidr === undefined ? 'any' : cidr.family === 4 ? 'inet' : 'inet6';
+    const left = cidr === undefined ? [cidr] : withoutPrefixes(cidr, ipBlock?.except.map(parsePrefix) ?? []);
+    const peers = lengthOf(left, most);
+    count[family] += peers;
+    count.all += peers;
+  }
+  return count;
+}
+
+/** How many there are, or one more than `most`. */
+function lengthOf(some: Iterable<unknown>, most: number): number {
+  const iterator = some[Symbol.iterator]();
+  let count = 0;
+  while (count <= most && iterator.next().done !== true) count++;
+  return count;
 }
 
 /** Protocols of a rule, each with its ports. */

@@ -105,7 +105,7 @@ class HostAcls {
     const { idOf } = this.#parts;
     if (this.records.has(key)) return;
     const mirrorOf = (name: string): RuleMirrorRecord | null => this.#destinationMirror(name, side);
-    const named = policies.flatMap((policy) => policy.spec.rules.flatMap((rule) => destinationsOf(policy, rule)));
+    const named = policies.flatMap(destinationsOf);
     const numbers = groupsNamed(policies).map((name) => idOf('group', name));
     const mirrors = [...new Set(named)].flatMap((name) => mirrorText(mirrorOf(name)));
     this.#add(key, [...policies, ...numbers, ...mirrors], (id) =>

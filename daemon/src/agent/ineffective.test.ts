@@ -1,5 +1,5 @@
 import test from 'ava';
-import { byName, interfaceObject, networkObject, policyObject } from '../testing/objects.js';
+import { byName, firewallObject, interfaceObject, networkObject, policyObject } from '../testing/objects.js';
 import { ineffective } from './ineffective.js';
 
 const POLICIES = byName(
@@ -10,9 +10,11 @@ const POLICIES = byName(
 );
 
 /** What is said of an interface; `spec` and `networkSpec` add to it and to its network. */
-function said(spec: object, networkSpec: object = {}): string | undefined {
+function said(spec: object, networkSpec: object = {}, firewalls: string[] = []): string | undefined {
   const network = networkObject('blue', 1, { subnets: [{ prefix: '10.1.0.0/24' }], ...networkSpec });
-  return ineffective(interfaceObject('vm', 1, '10.1.0.3', { virtualNetwork: 'blue', ...spec }), network, POLICIES);
+  const vmi = interfaceObject('vm', 1, '10.1.0.3', { virtualNetwork: 'blue', ...spec });
+  const selecting = firewalls.map((name) => firewallObject(name, {}));
+  return ineffective(vmi, network, POLICIES, selecting);
 }
 
 const VM = 'VirtualMachineInterface/vm:';
@@ -64,4 +66,16 @@ test('security groups without port security, and anything by session in a networ
     `${VM} in VirtualNetwork/blue, which is of layer 2, SecurityGroup/web and the filters of NetworkPolicy/no do nothing; ` +
       'use forwardingMode l2_l3, or remove them',
   );
+});
+
+test('a firewall policy that selects an interface without flows is told to do nothing there', (t) => {
+  t.is(
+    said({ packetMode: true, portSecurity: false }, {}, ['web', 'db']),
+    `${VM} in packet mode FirewallPolicy/web and FirewallPolicy/db do nothing; set packetMode: false, or remove them`,
+  );
+  t.is(
+    said({}, { forwardingMode: 'l2' }, ['web']),
+    `${VM} in VirtualNetwork/blue, which is of layer 2, FirewallPolicy/web does nothing; use forwardingMode l2_l3, or remove it`,
+  );
+  t.is(said({}, {}, ['web']), undefined);
 });

@@ -1,16 +1,18 @@
 import { subject } from '../control/schema.js';
+import type { FirewallObject } from './firewall.js';
 import { type InterfaceObject, hasPortSecurity, type NetworkObject } from './plan.js';
 import type { PolicyObject } from './policy.js';
 
 /**
  * What is configured for an interface and does nothing, as one line for the operator; undefined: everything does something.
  * Without flows (in packet mode, or in a network of layer 2) nothing is filtered, counted or checked by session; without port
- * security there are no security groups.
+ * security there are no security groups. `firewalls`: the firewall policies that select it.
  */
 export function ineffective(
   vmi: InterfaceObject,
   network: NetworkObject,
   policies: { get(name: string): PolicyObject | undefined },
+  firewalls: readonly FirewallObject[],
 ): string | undefined {
   const { packetMode, securityGroups, fatFlows, maxFlows = 0 } = vmi.spec;
   const groups = securityGroups.map((name) => subject({ kind: 'SecurityGroup', name }));
@@ -39,6 +41,7 @@ export function ineffective(
   const items = [
     ...groups,
     ...filters,
+    ...firewalls.map((one) => subject(one)),
     ...mirrors,
     ...Object.entries(rest).flatMap(([field, is]) => (is ? [field] : [])),
   ];

@@ -68,3 +68,28 @@ test('a VLAN of the NIC is for one analyzer', async (t) => {
     /c: spec\.mirrors\[0\]\.nicAssistedVlan: 7 is that of analyzer "nic" of VirtualMachineInterface\/a/,
   );
 });
+
+test('a service instance that makes two analyzers one is refused, and those who use them are named', async (t) => {
+  const apply = setUp();
+  const full = { analyzerName: 'default-domain:default-project:DPI', analyzerIp: '7.7.7.4', sample: 7 };
+  const document = (kind: string, name: string, spec: object) => ({
+    apiVersion: 'vrouter/v1',
+    kind,
+    metadata: { name },
+    spec,
+  });
+  const template = document('ServiceTemplate', 'sniffer', {
+    type: 'analyzer',
+    mode: 'transparent',
+    interfaces: ['left'],
+  });
+  const instance = document('ServiceInstance', 'DPI', { template: 'sniffer', interfaces: { left: 'left' } });
+  t.is(await apply(NETWORK, template, port('left'), port('a', DPI), port('b', full)), 'accepted');
+  t.is(
+    await apply(instance),
+    'ServiceInstance/DPI: metadata.name: makes the analyzers of spec.mirrors[0] of VirtualMachineInterface/a and of spec.mirrors[0] of ' +
+      'VirtualMachineInterface/b one, which are different (sample 1 in the first, 7 in the second); ' +
+      'make them equal first, or give the service instance another name',
+  );
+  t.is(await apply(instance, port('b', { ...full, sample: 1 })), 'accepted', 'the instance says where it is');
+});

@@ -20,6 +20,7 @@ interface Definition {
 export function checkMirrors(draft: Draft): void {
   const byName = new Map<string, Definition>();
   const byVlan = new Map<number, Definition>();
+  const { instances } = draft;
   const definitions = definitionsOf(draft);
   // Objects of the documents come last, so that they meet those that are there already.
   const inOrder = [...definitions.filter(({ of }) => !of.isWanted), ...definitions.filter(({ of }) => of.isWanted)];
@@ -28,6 +29,7 @@ export function checkMirrors(draft: Draft): void {
     const other = byName.get(to.analyzerName);
     if (other === undefined) byName.set(to.analyzerName, one);
     else if (of.isWanted) refuseAnother(one, other);
+    else refuseJoining(instances.get(to.analyzerName), one, other);
     const vlan = to.nicAssistedMirroring ? to.nicAssistedVlan : undefined;
     if (vlan === undefined) continue;
     const holder = byVlan.get(vlan);
@@ -65,14 +67,32 @@ function canonical(mirror: MirrorTo, { metadata }: DraftObject, instances: Draft
 }
 
 function refuseAnother({ to, of, path }: Definition, other: Definition): void {
-  const [here, there] = [meaningOf(to), meaningOf(other.to)];
-  const fields = [...new Set([...Object.keys(here), ...Object.keys(there)])].filter((f) => here[f] !== there[f]);
-  if (fields.length === 0) return;
-  const shown = fields.map((field) => `${field} ${there[field] ?? 'unset'} there, ${here[field] ?? 'unset'} here`);
+  const shown = differences(other.to, to, ['there', 'here']);
+  if (shown === '') return;
   const problem =
-    `analyzer "${to.analyzerName}" is another one in ${other.path} of ${subject(other.of)} (${shown.join('; ')}); ` +
+    `analyzer "${to.analyzerName}" is another one in ${other.path} of ${subject(other.of)} (${shown}); ` +
     'make them equal in one apply, or give one another name';
   throw RefusedError.field('duplicate', subject(of), path, problem);
+}
+
+/** A service instance of the documents makes two names one: those who use them have to mean the same. */
+function refuseJoining(instance: DraftObject | undefined, one: Definition, other: Definition): void {
+  const [first, second] = [other, one].map(({ of, path }) => `${path} of ${subject(of)}`);
+  const shown = differences(other.to, one.to, ['in the first', 'in the second']);
+  if (instance?.isWanted !== true || shown === '') return;
+  const problem =
+    `makes the analyzers of ${first} and of ${second} one, which are different (${shown}); ` +
+    'make them equal first, or give the service instance another name';
+  throw RefusedError.field('duplicate', subject(instance), 'metadata.name', problem);
+}
+
+/** What two mirrors differ in; empty: in nothing that means something. */
+function differences(a: MirrorTo, b: MirrorTo, where: readonly [string, string]): string {
+  const [first, second] = [meaningOf(a), meaningOf(b)];
+  const fields = [...new Set([...Object.keys(second), ...Object.keys(first)])].filter((f) => first[f] !== second[f]);
+  return fields
+    .map((field) => `${field} ${first[field] ?? 'unset'} ${where[0]}, ${second[field] ?? 'unset'} ${where[1]}`)
+    .join('; ');
 }
 
 /** The fields of a mirror that mean something, by path: others may differ. */

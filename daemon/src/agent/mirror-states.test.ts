@@ -2,7 +2,7 @@ import test from 'ava';
 import type { StoredObject } from '../control/store.js';
 import { NH_ID, type RouteRecord } from '../tables/records.js';
 import { Tables } from '../tables/tables.js';
-import { byName, interfaceObject, networkObject, policyObject } from '../testing/objects.js';
+import { destinationObject, byName, interfaceObject, networkObject, policyObject } from '../testing/objects.js';
 import { Firewalls } from './firewall.js';
 import { MirrorStates } from './mirror-states.js';
 import { mirrorUses } from './mirror-uses.js';
@@ -33,6 +33,7 @@ interface Situation {
   readonly index?: number;
   /** Host behind which the MAC of the analyzer is, through VXLAN. */
   readonly vxlanHost?: string;
+  readonly destinations?: readonly StoredObject<'MirrorDestination'>[];
 }
 
 /** The mirror of an interface of network blue, as its operator is told. */
@@ -44,6 +45,7 @@ function statesOf(mirror: object, situation: Situation = {}): MirrorStates {
     VirtualNetwork: byName<NetworkObject>(blue, dpiNet),
     VirtualMachineInterface: byName(vnf, DPI, ...(situation.others ?? [])),
     NetworkPolicy: byName(...(situation.policies ?? [])),
+    MirrorDestination: byName(...(situation.destinations ?? [])),
   };
   const tables = new Tables();
   const vrf = { id: 1, name: blue.name, network: 1, acl: -1, rpf: true, floodUnknownUnicast: false };
@@ -154,4 +156,9 @@ test('a mirror that nothing is known of, or has no index, says so', (t) => {
   t.regex(reasonOf(HEADER, { index: -1 }), /^every mirror index of this host is in use/);
   const nic = { analyzerName: 'nic', nicAssistedMirroring: true, nicAssistedVlan: 7 };
   t.is(reasonOf(nic), '');
+});
+
+test('a mirror destination whose interface has no address is not called a service instance', (t) => {
+  const states = statesOf({ analyzerName: 'default-project/ids' }, { destinations: [destinationObject('ids', {})] });
+  t.is(states.list()[0].reason, 'its address is not known: the interface of MirrorDestination/ids has none');
 });

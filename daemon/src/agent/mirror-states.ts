@@ -4,6 +4,7 @@ import type { StateStore, StoredObject } from '../control/store.js';
 import { NH_ID } from '../tables/records.js';
 import type { Tables } from '../tables/tables.js';
 import { familyOf, parseAddress } from '../wire/addr.js';
+import { destinationAnalyzer } from './analyzers.js';
 import { FABRIC } from './compile.js';
 import { connections, names } from './connections.js';
 import { exportTargets, importTargets } from './exchange.js';
@@ -46,6 +47,9 @@ const SHOWN_USERS = 3;
 /** Tells whether copies find their analyzers, and if not, why. Looks at the tables as they are when it is asked. */
 export class MirrorStates {
   readonly #parts: Parts;
+  /** Of one call: networks connected with those that mirror, null: not asked yet; and why there is no route, by network and address. */
+  #connected: ReturnType<typeof connections<NetworkObject>> | null = null;
+  readonly #whys = new Map<string, string>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -53,6 +57,7 @@ export class MirrorStates {
 
   /** All mirrors of this host, in the order of their indices. */
   list(): MirrorReport[] {
+    this.#forget();
     return this.#parts.mirrors.all.map((mirror) => {
       const states = mirror.uses.map((use) => this.#stateOf(mirror, use));
       const isResolved = states.every(({ state }) => state === 'resolved');
@@ -68,6 +73,7 @@ export class MirrorStates {
 
   /** Those of an interface. */
   ofInterface(name: string): InterfaceMirrorState[] {
+    this.#forget();
     return this.#parts.mirrors.all.flatMap((mirror) =>
       mirror.uses
         .filter(({ vmi }) => vmi?.name === name)
@@ -77,6 +83,7 @@ export class MirrorStates {
 
   /** One line for each thing that keeps copies from an analyzer, or is odd. */
   warnings(): string[] {
+    this.#forget();
     return this.#parts.mirrors.all.flatMap((mirror) => {
       const users = new Map<string, string[]>();
       for (const use of mirror.uses) {
@@ -86,6 +93,11 @@ export class MirrorStates {
       const { analyzerName } = mirror.uses[0].to;
       return [...users].map(([reason, of]) => `${listed(of)}: mirror to "${analyzerName}": ${reason}`);
     });
+  }
+
+  #forget(): void {
+    this.#connected = null;
+    this.#whys.clear();
   }
 
   #stateOf({ id }: Mirror, use: MirrorUse): MirrorState {
@@ -100,9 +112,16 @@ export class MirrorStates {
     if (to.nicAssistedMirroring) return undefined;
     if (isRaw(to)) return this.#macProblem(use);
     if (to.staticNhHeader !== undefined) return this.#vtepProblem(to.staticNhHeader.vtepDstIp);
-    if (to.analyzerIp === undefined)
-      return `its address is not known: no service instance "${to.analyzerName}" has one`;
+    if (to.analyzerIp === undefined) return `its address is not known: ${this.#nobody(to.analyzerName)}`;
     return this.#routeProblem(use, to.analyzerIp);
+  }
+
+  /** Whose address or MAC is missing. */
+  #nobody(analyzerName: string): string {
+    const destinations = this.#parts.store.list('MirrorDestination');
+    const destination = destinations.find(({ name }) => destinationAnalyzer(name) === analyzerName);
+    if (destination === undefined) return `no service instance "${analyzerName}" has one`;
+    return `the interface of ${subject(destination)} has none`;
   }
 
   #vtepProblem(address: string): string | undefined {
@@ -118,8 +137,7 @@ export class MirrorStates {
     if (name === FABRIC.name) return 'the underlay has no MACs of analyzers; name another routingInstance';
     const network = store.get('VirtualNetwork', name);
     if (network === undefined) return `routing instance ${shortName(name)} is not known: there is no such network`;
-    if (analyzerMac === undefined)
-      return `its MAC is not known: no service instance "${analyzerName}" has one; name analyzerMac`;
+    if (analyzerMac === undefined) return `its MAC is not known: ${this.#nobody(analyzerName)}; name analyzerMac`;
     if (network.spec.forwardingMode === 'l3')
       return `${subject(network)} knows no MACs; use forwardingMode l2_l3 or l2`;
     if (mirrors.targetOf(name, analyzerMac) !== undefined) return undefined;
@@ -140,7 +158,27 @@ export class MirrorStates {
     const nexthop = route?.nexthop ?? NH_ID.discard;
     if (nexthop === NH_ID.agent) return `${address} is an address of the gateway of ${subject(network)}`;
     if (nexthop !== NH_ID.discard && nexthop !== NH_ID.drop) return undefined;
-    return `no route from ${subject(network)} to ${address}: ${this.#whyNoRoute(network, address)}`;
+    return `no route from ${subject(network)} to ${address}: ${this.#whyNoRouteOnce(network, address)}`;
+  }
+
+  #whyNoRouteOnce(network: NetworkObject, address: string): string {
+    const key = `${network.name} ${address}`;
+    const why = this.#whys.get(key) ?? this.#whyNoRoute(network, address);
+    this.#whys.set(key, why);
+    return why;
+  }
+
+  #connectedWith(network: NetworkObject): readonly NetworkObject[] {
+    const { store, mirrors } = this.#parts;
+    const policies = { get: (name: string) => store.get('NetworkPolicy', name) };
+    const mirrored = new Set(mirrors.all.flatMap(({ uses }) => uses.map((use) => use.network)));
+    const all = store.list('VirtualNetwork');
+    this.#connected ??= connections(
+      all.filter(({ name }) => mirrored.has(name)),
+      all,
+      policies,
+    );
+    return this.#connected.get(network.name) ?? [];
   }
 
   /** What is missing for a network to have a route to an address. */
@@ -155,8 +193,7 @@ export class MirrorStates {
     const { network: other, vmi } = owner;
     if (vmi === undefined) return `no interface of ${subject(other)} has it`;
     if (other.spec.forwardingMode === 'l2') return `${subject(other)}, which has it, is of layer 2 and routes nothing`;
-    const connected = connections([network], store.list('VirtualNetwork'), policies).get(network.name) ?? [];
-    const imports = importTargets(network, connected);
+    const imports = importTargets(network, this.#connectedWith(network));
     if (exportTargets(other).some((target) => imports.includes(target)))
       return `${subject(vmi)}, which has it, is not up`;
     return `a policy between ${subject(network)} and ${subject(other)}, which has it, is missing, or a route target both have`;

@@ -85,8 +85,7 @@ function firewallUses(
 ): MirrorUse[] {
   const policies = new Set(interfaces.flatMap((vmi) => (vmi.spec.packetMode ? [] : firewalls.of(vmi))));
   return [...policies].flatMap((policy) => {
-    const names = new Set(policy.spec.rules.flatMap((rule) => destinationsOf(policy, rule)));
-    return [...names].flatMap((destination): MirrorUse[] => {
+    return destinationsOf(policy).flatMap((destination): MirrorUse[] => {
       const resolved = resolveAnalyzer({ destination }, policy.metadata, objects);
       return resolved === null ? [] : [{ to: resolved.to, network: network.name, user: subject(policy) }];
     });

@@ -637,3 +637,55 @@ test('whatever is applied and deleted, no address is held twice and the books ar
     { numRuns: 60 },
   );
 });
+
+test('firewall policies whose exceptions multiply to more rules than an access list can have are refused', async (t) => {
+  const { apply, refusal } = setUp();
+  const firewall = (name: string, from: number, to: number) => {
+    // Every other address: as many prefixes are left.
+    const block = (net: number, count: number): object => ({
+      ipBlock: {
+        cidr: `10.${net}.0.0/16`,
+        except: Array.from({ length: count }, (_, i) => `10.${net}.${i >> 7}.${(2 * i) & 255}/32`),
+      },
+    });
+    const rules = [{ source: [block(1, from)], destination: [block(2, to)] }];
+    return { apiVersion: 'vrouter/v1', kind: 'FirewallPolicy', metadata: { name }, spec: { rules } };
+  };
+  t.regex(
+    await refusal(firewall('huge', 1_024, 1_024)),
+    /^FirewallPolicy\/huge: spec\.rules: are at least \d+ rules, one for each source, destination and protocol; 65535 are possible, name fewer prefixes$/,
+  );
+  await apply(network('blue'), port('vm1'), firewall('one', 200, 200));
+  t.regex(
+    await refusal(firewall('two', 200, 200)),
+    /^FirewallPolicy\/two: spec\.rules: FirewallPolicy\/one, FirewallPolicy\/two select VirtualMachineInterface\/vm1 and are \d+ rules together, /,
+  );
+  t.is(await refusal(firewall('two', 2, 2)), 'accepted');
+});
+
+test('what mirrors to a service instance or a destination is deleted with it, its networks and its guest in one go', async (t) => {
+  const { apply, operator, store } = setUp();
+  const document = (kind: string, name: string, spec: object, labels: object = {}) => {
+    return { apiVersion: 'vrouter/v1', kind, metadata: { name, labels }, spec };
+  };
+  const all = [
+    document('NetworkPolicy', 'tap', {
+      rules: [{ mirror: { analyzerName: 'dpi' } }, { mirror: { destination: 'ids' } }],
+    }),
+    network('blue', { subnets: [{ prefix: '5.5.5.0/24' }], policies: ['tap'] }),
+    port('left', { mirrors: [{ destination: 'ids' }] }),
+    port('vm1', { mirrors: [{ analyzerName: 'dpi' }] }),
+    document('ServiceTemplate', 'sniffer', { type: 'analyzer', mode: 'transparent', interfaces: ['left'] }),
+    document('ServiceInstance', 'dpi', { template: 'sniffer', interfaces: { left: 'left' } }),
+    document('MirrorDestination', 'ids', { externalAnalyzer: true, analyzerIp: '7.7.7.3' }),
+    document('FirewallPolicy', 'web', { rules: [], secondaryActions: { mirrorTo: 'ids' } }),
+  ];
+  await apply(...all);
+  t.is((await operator.remove(all)).length, all.length);
+  await apply(...all);
+  await operator.apply([network('red')], { dryRun: false, prune: true });
+  t.deepEqual(
+    [store.list('VirtualMachineInterface'), store.list('ServiceInstance'), store.list('NetworkPolicy')],
+    [[], [], []],
+  );
+});

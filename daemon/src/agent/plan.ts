@@ -91,12 +91,13 @@ export function reserveNetwork(network: NetworkObject, ids: Ids, leaks: Analyzer
   if (key !== null) ids.get('acl', key);
 }
 
-/** Gives an interface and its network all the numbers they need. Throws when none is left. */
+/** Gives an interface and its network all the numbers they need; `reserved`: see `reserveFilters`. Throws when none is left. */
 export function reserveNumbers(
   network: NetworkObject,
   vmi: InterfaceObject,
   ids: Ids,
-  { firewalls, leaks }: Pick<PlanContext, 'firewalls' | 'leaks'>,
+  { firewalls, leaks }: Rules,
+  reserved: Set<string>,
 ): void {
   reserveNetwork(network, ids, leaks);
   ids.get('vif', vmi.uuid);
@@ -105,7 +106,7 @@ export function reserveNumbers(
     ids.get('label', `${vmi.uuid} ${part}`);
   }
   for (const name of groupNamesOf(network, vmi)) ids.get('group', name);
-  reserveFilters(filtersOf(network, vmi, firewalls), ids);
+  reserveFilters(filtersOf(network, vmi, firewalls), ids, reserved);
 }
 
 /** Who a network exchanges routes with. */
@@ -116,13 +117,17 @@ export interface Exchange {
   readonly exports: readonly string[];
 }
 
+/** What applies to networks and interfaces besides what they say themselves. */
+export interface Rules {
+  readonly firewalls: Firewalls;
+  readonly leaks: AnalyzerLeaks;
+}
+
 /** What numbers come from: of this host, and of access lists and groups, whose use is followed; and what else applies to interfaces. */
-export interface PlanContext {
+export interface PlanContext extends Rules {
   readonly ids: Ids;
   /** Of mirrors -1 where none is left. */
   readonly idOf: (kind: 'acl' | 'group' | 'mirror', key: string) => number;
-  readonly firewalls: Firewalls;
-  readonly leaks: AnalyzerLeaks;
   /** Groups of interfaces by label that rules on this host name. */
   readonly labelGroups: ReadonlySet<string>;
   readonly analyzers: Analyzers;

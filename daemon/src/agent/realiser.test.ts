@@ -50,10 +50,11 @@ function setUp(t: ExecutionContext) {
   const nameByVif = new Map<number, string>();
   const others: string[] = [];
   const published: string[] = [];
+  const ids = new Ids(join(temporaryFolder(t), 'ids'), { ...ID_RANGES, vif: { first: 3, end: 6 } });
   const realiser: Realiser = new Realiser({
     host: 'here',
     plan: { networkMtu: 1450, mac: '0c:c4:7a:59:62:5c' },
-    ids: new Ids(join(temporaryFolder(t), 'ids'), { ...ID_RANGES, vif: { first: 3, end: 6 } }),
+    ids,
     reconciler: new Reconciler(new Tables(null, new BridgeTable(64, 16)), (changes) => sent.push(...changes)),
     fabric: { prefixes: () => [], connect: () => undefined },
     remote: { isElsewhere: () => false, prepare: () => undefined, present: () => undefined },
@@ -100,7 +101,7 @@ function setUp(t: ExecutionContext) {
   const set = (object: StoredObject): void => {
     realiser.onChange({ op: 'set', kind: object.kind, name: object.name, object });
   };
-  return { realiser, events, sent, others, published, broken, faults, displaced, set };
+  return { realiser, ids, events, sent, others, published, broken, faults, displaced, set };
 }
 
 test('interfaces of this host get ports, and are active once traffic can flow', async (t) => {
@@ -286,4 +287,18 @@ test('more interfaces than there are numbers fail with a reason, and get theirs 
   realiser.audit();
   await realiser.settled();
   t.is(realiser.stateOf(nameOf('d'))?.state, 'active');
+});
+
+test('mirrors that replace others when every index is in use get theirs without another change', async (t) => {
+  const { realiser, ids, set } = setUp(t);
+  const mirrors = (first: number): object[] =>
+    Array.from({ length: 85 }, (_, i) => ({ analyzerName: `a${first + i}`, analyzerIp: '7.7.7.3' }));
+  set(network());
+  for (const [i, name] of ['a', 'b', 'c'].entries()) set(vmi(name, 3 + i, { mirrors: mirrors(85 * i) }));
+  await realiser.settled();
+  t.is(ids.keys('mirror').length, 255);
+  set(vmi('c', 5, { mirrors: mirrors(255) }));
+  await realiser.settled();
+  t.is(ids.keys('mirror').length, 255);
+  t.true(ids.keys('mirror').includes('a339'));
 });

@@ -17,6 +17,7 @@ import {
   releaseNetwork,
   reserveNetwork,
   reserveNumbers,
+  type Rules,
 } from './plan.js';
 import type { GroupObject, PolicyObject } from './policy.js';
 import type { PortSpec } from './ports.js';
@@ -94,6 +95,9 @@ export class Realiser {
   /** Why there is no plan for an interface. */
   readonly #unplanned = new Map<string, string>();
   readonly #aclCache = new AclCache();
+  /** What `#rules` made of the configuration; null: it is another one now. */
+  #firewalls: Firewalls | null = null;
+  #leaks: AnalyzerLeaks | null = null;
   readonly #guests = new Map<number, GuestConfig>();
   /** Ports tried again since the last audit: what fails a second time waits for the next one. */
   readonly #retried = new Set<number>();
@@ -116,6 +120,8 @@ export class Realiser {
     const objects = this.#objects[change.kind] as Map<string, StoredObject>;
     if (change.op === 'set') objects.set(change.name, change.object);
     else objects.delete(change.name);
+    if (change.kind === 'FirewallPolicy') this.#firewalls = null;
+    this.#leaks = null;
     this.schedule();
   }
 
@@ -267,9 +273,10 @@ export class Realiser {
   }
 
   /** What applies to networks and interfaces besides what they say themselves. */
-  #rules(): { readonly firewalls: Firewalls; readonly leaks: AnalyzerLeaks } {
-    const firewalls = new Firewalls(this.#objects.FirewallPolicy.values());
-    return { firewalls, leaks: new AnalyzerLeaks(this.#objects) };
+  #rules(): Rules {
+    this.#firewalls ??= new Firewalls(this.#objects.FirewallPolicy.values());
+    this.#leaks ??= new AnalyzerLeaks(this.#objects);
+    return { firewalls: this.#firewalls, leaks: this.#leaks };
   }
 
   /** The interfaces of this host whose network is known, with the ports they want and all numbers they need. */
@@ -277,13 +284,14 @@ export class Realiser {
     const { host, ids, plan } = this.#parts;
     const wanted = new Map<string, Wanted>();
     const rules = this.#rules();
+    const reserved = new Set<string>();
     this.#unplanned.clear();
     for (const [name, vmi] of this.#objects.VirtualMachineInterface) {
       const network = this.#objects.VirtualNetwork.get(vmi.spec.virtualNetwork);
       if (vmi.spec.host !== host || !network) continue;
       try {
         const spec = portSpec(network, vmi, ids, plan);
-        reserveNumbers(network, vmi, ids, rules);
+        reserveNumbers(network, vmi, ids, rules, reserved);
         wanted.set(name, { vmi, network, spec });
         this.#numbered.set(name, vmi.uuid);
       } catch (error) {
@@ -308,7 +316,7 @@ export class Realiser {
       this.#guests.set(spec.vifId, guestConfig(network, vmi, plan));
     }
     this.#addInstances(present);
-    const { tables, networks, onFabric, groups, mirrors } = compileHost([...present.values()], this.#objects, {
+    const compiled = compileHost([...present.values()], this.#objects, this.#rules(), {
       ids,
       host: plan,
       cache: this.#aclCache,
@@ -316,6 +324,8 @@ export class Realiser {
       fabric: fabric.prefixes(),
       isElsewhere: (network) => remote.isElsewhere(network),
     });
+    const { tables, networks, onFabric, groups, mirrors } = compiled;
+    if (compiled.isShort) this.schedule();
     remote.prepare(networks);
     reconciler.reconcile('networks', tables);
     const numberOf = (name: string): number | undefined => this.#objects.VirtualNetwork.get(name)?.status.networkId;

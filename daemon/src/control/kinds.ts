@@ -5,7 +5,10 @@ import { shortName } from './names.js';
 
 export const API_VERSION = 'vrouter/v1';
 
-/** Objects of an earlier kind never refer to those of a later one. */
+/**
+ * Objects of an earlier kind refer to those of a later one only as whom packets are copied to (ServiceInstance, MirrorDestination), which may come
+ * after them and go before them.
+ */
 export const KINDS = [
   'NetworkPolicy',
   'SecurityGroup',

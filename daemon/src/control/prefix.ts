@@ -53,18 +53,18 @@ export function formatPrefix(prefix: Prefix): string {
 }
 
 /** What is left of a prefix without others, as few prefixes as that takes, in ascending order. */
-export function withoutPrefixes(prefix: Prefix, holes: readonly Prefix[]): Prefix[] {
+export function* withoutPrefixes(prefix: Prefix, holes: readonly Prefix[]): Generator<Prefix> {
   const { family, length, first, last } = prefix;
   const inside = holes.filter((hole) => hole.family === family && hole.first <= last && first <= hole.last);
-  if (inside.length === 0) return [prefix];
-  if (inside.some((hole) => hole.first <= first && last <= hole.last)) return [];
+  if (inside.length === 0) yield prefix;
+  if (inside.length === 0 || inside.some((hole) => hole.first <= first && last <= hole.last)) return;
   const middle = first + ((last - first + 1n) >> 1n);
   const half = { family, length: length + 1 };
   const halves = [
     { ...half, first, last: middle - 1n },
     { ...half, first: middle, last },
   ];
-  return halves.flatMap((one) => withoutPrefixes(one, inside));
+  for (const one of halves) yield* withoutPrefixes(one, inside);
 }
 
 export function contains(prefix: Prefix, address: Address): boolean {
