@@ -26,7 +26,8 @@ export function bridgeInput(dp: Datapath, vif: Vif): void {
     // No sub-interface claims the tag, and routing would lose it.
     return p.tagged ? dp.drop('ifRxDiscard') : routeInput(dp, vif);
   }
-  if (!bridging) return dp.drop('l2NoRoute');
+  // Where nothing is bridged all is routed: guests may have learnt each other's MAC from what one of them told all.
+  if (!bridging) return ethernet.isIp(p.etherType) && !p.tagged ? routeInput(dp, vif) : dp.drop('l2NoRoute');
   if (!nexthop || nexthop.type === NH_TYPE.discard) return unknownUnicast(dp, vif);
   countHit(dp, slot);
   clampMss(dp, OVERLAY_BRIDGED);

@@ -311,7 +311,6 @@ test('a network of layer 2 carries any address and does not look into IP', (t) =
 
 test('a network of layer 3 bridges nothing and floods only IP', (t) => {
   const net = new TestNetwork({ mode: 'l3' });
-  t.deepEqual(net.receive(3, ping(3, ipOf(4), macOf(4))), []);
   t.deepEqual(
     net.receive(
       3,
@@ -321,7 +320,7 @@ test('a network of layer 3 bridges nothing and floods only IP', (t) => {
     ),
     [],
   );
-  t.is(net.drops('l2NoRoute'), 2);
+  t.is(net.drops('l2NoRoute'), 1);
   const announcement = eth({ src: macOf(3), dst: '01:00:5e:00:00:12' })
     .ipv4({ src: ipOf(3), dst: '224.0.0.18' })
     .payload(PAYLOAD);
@@ -487,9 +486,21 @@ test('a clock that goes back does not shut the agent off', (t) => {
   t.is(net.punted().length, 3);
 });
 
-test('a network of layer 3 does not flood unknown unicast even where the network says so', (t) => {
-  const net = new TestNetwork({ mode: 'l3', floodUnknownUnicast: true });
-  t.deepEqual(net.receive(3, ping(3, ipOf(4), '04:04:04:01:02:03')), []);
+test('a guest of a network of layer 3 whose neighbour told everybody its own MAC reaches it all the same', (t) => {
+  const net = new TestNetwork({ mode: 'l3' });
+  for (const learnt of [macOf(4), '04:04:04:01:02:03']) {
+    const [{ port, frame }] = net.receive(3, ping(3, ipOf(4), learnt));
+    t.is(port, 4);
+    t.is(mac(frame, 0), macOf(4));
+    t.is(mac(frame, 6), GATEWAY_MAC);
+    t.is(frame[22], 63, 'it was routed');
+  }
+});
+
+test('a network of layer 3 floods no unknown unicast even where the network says so', (t) => {
+  const net = new TestNetwork({ mode: 'l3', floodUnknownUnicast: true, guests: 3 });
+  const stranger = eth({ src: macOf(3), dst: '04:04:04:01:02:03', type: 0x88cc });
+  t.deepEqual(net.receive(3, stranger.payload(PAYLOAD).bytes()), []);
   t.is(net.drops('l2NoRoute'), 1);
 });
 
