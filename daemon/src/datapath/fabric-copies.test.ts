@@ -12,6 +12,7 @@ import {
   ROUTING_LABEL,
   TestNetwork,
   UNDERLAY_MAC,
+  VNI,
 } from '../testing/network.js';
 import { eth } from '../testing/packet-builder.js';
 
@@ -30,8 +31,8 @@ function run(network: TestNetwork, arrivals: readonly (readonly [port: number, f
   return network.io.sent.splice(0);
 }
 
-const segment = (dst: string, i: number): Uint8Array =>
-  eth({ src: macOf(9), dst: macOf(3) })
+const segment = (dst: string, i: number, mac = macOf(3)): Uint8Array =>
+  eth({ src: macOf(9), dst: mac })
     .ipv4({ src: '7.7.7.7', dst, df: true })
     .tcp(80, 1000, { seq: 1000 + 100 * i, flags: 0x10 })
     .payload(new Uint8Array(100))
@@ -82,10 +83,29 @@ test('who is no host of the cluster does not get past sessions by the mark of a 
     const net = network(nothing);
     const record = { id: 2, address: '192.168.200.22', name: 'host-b', isForeign };
     net.tables.apply({ table: 'peer', op: 'set', record });
-    const sent = run(net, [[0, wrapped(segment(ipOf(3), 0), bridgedLabelOf(3), COPIED)]]);
+    const sent = run(net, [[0, wrapped(segment(ipOf(3), 0, macOf(8)), bridgedLabelOf(3), COPIED)]]);
     t.is(sent.length, isForeign ? 0 : 1);
     t.is(net.imbalance(), 0);
   }
+});
+
+test('what is for the guest itself does not get past its sessions by the mark of a copy', (t) => {
+  const net = network({ acl: 1, acls: [aclOf(1, aclRule({ action: 'deny' }))] });
+  t.deepEqual(run(net, [[0, wrapped(segment(ipOf(3), 0), bridgedLabelOf(3), COPIED)]]), []);
+  t.is(net.imbalance(), 0);
+});
+
+test('a frame that is flooded as nobody is known to have its MAC does not get past the sessions of who has it', (t) => {
+  const net = network({ mode: 'l3', floodUnknownUnicast: true, acl: 1, acls: [aclOf(1, aclRule({ action: 'deny' }))] });
+  const frame = segment(ipOf(3), 0);
+  const flooded = eth({ src: NEXT_HOP_MAC, dst: UNDERLAY_MAC })
+    .ipv4({ src: '192.168.200.22', dst: '192.168.200.11' })
+    .udp(50_000, 4789)
+    .vxlan(VNI)
+    .payload(frame)
+    .bytes();
+  t.false(run(net, [[0, flooded]]).some(({ port }) => port === 3));
+  t.is(net.imbalance(), 0);
 });
 
 test('the tag for a NIC that mirrors a guest is not put on what another host has sent before', (t) => {

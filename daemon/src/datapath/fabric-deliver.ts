@@ -4,7 +4,7 @@ import { VIF, VRF_STAT } from '../tables/counters.js';
 import type { Nexthop } from '../tables/nexthop.js';
 import { NH_FLAG, NH_TYPE } from '../tables/records.js';
 import type { Vrf } from '../tables/vrf.js';
-import { put16 } from '../wire/bytes.js';
+import { equal, put16 } from '../wire/bytes.js';
 import * as ecn from '../wire/ecn.js';
 import * as ethernet from '../wire/ethernet.js';
 import * as ipv4 from '../wire/ipv4.js';
@@ -55,8 +55,11 @@ function toGuest(dp: Datapath, nexthop: Nexthop, at: number, end: number): void 
 /** A frame for one guest. */
 function toGuestAsIs(dp: Datapath, nexthop: Nexthop, at: number, end: number): void {
   if (!openFrame(dp, at, end)) return;
-  // A copy for an analyzer is of sessions of others, of another network perhaps: it is none of the guest's, and nobody's answer.
-  if (dp.p.copies > 0) dp.p.looked = true;
+  // A copy for an analyzer is of sessions of others, of another network perhaps: it is none of the guest's, and nobody's answer. What is
+  // for the guest's own MAC is taken as what it is without being a copy.
+  const { p, b } = dp;
+  if (p.copies > 0 && !equal(b, p.at + ethernet.DST, nexthop.rewrite, ethernet.DST, ethernet.ADDRESS_LEN))
+    p.looked = true;
   else clampMss(dp, OVERLAY_BRIDGED);
   toNexthop(dp, nexthop);
 }

@@ -2,7 +2,7 @@ import { HEADER, VRF_STAT } from '../tables/counters.js';
 import type { Nexthop } from '../tables/nexthop.js';
 import { PUNT } from '../tables/punt.js';
 import { NH_TYPE, VIF_ID } from '../tables/records.js';
-import { put16 } from '../wire/bytes.js';
+import { equal, put16 } from '../wire/bytes.js';
 import * as ethernet from '../wire/ethernet.js';
 import type { Datapath } from './datapath.js';
 import { STEP } from './tracer.js';
@@ -70,6 +70,15 @@ function replicate(dp: Datapath, tree: Nexthop): void {
 }
 
 /**
+ * Whether the frame in hand, on its way to everybody, is for the very guest of this nexthop and was not asked for a flow: a network whose
+ * guests are not in the bridge table routes what is for them.
+ */
+function isPastFlows({ p, b }: Datapath, { policy, rewrite }: Nexthop): boolean {
+  if (p.looked || !policy || ethernet.isMulticast(b, p.at)) return false;
+  return equal(b, p.at + ethernet.DST, rewrite, ethernet.DST, ethernet.ADDRESS_LEN);
+}
+
+/**
  * To every interface below the composite but the one the frame came from. The first takes the frame itself, the others a copy.
  * @param sent how many have got it already; @returns how many have now.
  */
@@ -88,7 +97,7 @@ function sendToMembers(dp: Datapath, composite: Nexthop, sent: number): number {
       }
       continue;
     }
-    const out = member.oif === p.vif ? undefined : tables.vifs.get(member.oif);
+    const out = member.oif === p.vif || isPastFlows(dp, member) ? undefined : tables.vifs.get(member.oif);
     if (!out) continue;
     if (count++ > 0) dp.counters.words[HEADER.copied] += p.packets;
     dp.vrfStat(VRF_STAT.l2Encaps);
