@@ -110,7 +110,7 @@ export const line = (op: string, host: string, n: number, label: number): string
 export async function until(
   t: ExecutionContext,
   condition: () => boolean | Promise<boolean>,
-  ms = 5_000,
+  ms = 15_000,
 ): Promise<void> {
   const end = performance.now() + ms;
   while (performance.now() < end) {
