@@ -7,6 +7,7 @@ import { copy, get16, put16 } from '../wire/bytes.js';
 import * as checksum from '../wire/checksum.js';
 import * as ethernet from '../wire/ethernet.js';
 import * as ipv4 from '../wire/ipv4.js';
+import * as ipv4Fragment from '../wire/ipv4-fragment.js';
 import * as ipv6 from '../wire/ipv6.js';
 import * as ipv6Fragment from '../wire/ipv6-fragment.js';
 import * as udp from '../wire/udp.js';
@@ -18,8 +19,6 @@ import { toTunnel } from './tunnel-output.js';
  * Copies on their way out. The copy in hand lies in the scratch area, and where it goes is in `dp.mirrors`.
  */
 
-/** Fragments carry multiples of this. */
-const FRAGMENT_UNIT = 8;
 /** Most that an IP packet can have, and least that every link takes: an interface with less says nothing. */
 const MAX_PACKET = 65_535;
 const MIN_MTU = 68;
@@ -138,8 +137,8 @@ function sendFragments(dp: Datapath, leg: Nexthop, longest: number): boolean {
   const { p, mirrors: state } = dp;
   const isIpv6 = p.etherType === ethernet.TYPE_IPV6;
   const headerLen = isIpv6 ? ipv6.LEN + ipv6Fragment.LEN : ipv4.LEN;
-  const most = (longest - headerLen) & ~(FRAGMENT_UNIT - 1);
-  if (most < FRAGMENT_UNIT) return drop(dp, 'fragment');
+  const most = (longest - headerLen) & ~(ipv4Fragment.UNIT - 1);
+  if (most < ipv4Fragment.UNIT) return drop(dp, 'fragment');
   const { at, end, l3At, l4At } = p;
   const dataLen = end - l4At;
   if (isIpv6) state.id++;
@@ -183,8 +182,5 @@ function writeFragment(
   }
   copy(b, p.at, to, ethernet.LEN + ipv4.LEN);
   copy(b, p.l4At + done, ipAt + ipv4.LEN, length);
-  put16(b, ipAt + ipv4.TOTAL_LENGTH, ipv4.LEN + length);
-  put16(b, ipAt + ipv4.FLAGS_AND_OFFSET, (done / FRAGMENT_UNIT) | (more ? ipv4.MF : 0));
-  put16(b, ipAt + ipv4.CHECKSUM, 0);
-  put16(b, ipAt + ipv4.CHECKSUM, checksum.checksum(b, ipAt, ipAt + ipv4.LEN));
+  ipv4Fragment.finish(b, ipAt, ipv4.LEN + length, done, more);
 }

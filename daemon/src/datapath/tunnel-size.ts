@@ -3,10 +3,10 @@ import { HEADER } from '../tables/counters.js';
 import { PUNT } from '../tables/punt.js';
 import type { Tunnel } from '../tables/tunnel.js';
 import type { Vif } from '../tables/vif.js';
-import { copy, put16 } from '../wire/bytes.js';
-import * as checksum from '../wire/checksum.js';
+import { copy } from '../wire/bytes.js';
 import * as ethernet from '../wire/ethernet.js';
 import * as ipv4 from '../wire/ipv4.js';
+import * as ipv4Fragment from '../wire/ipv4-fragment.js';
 import type { Datapath } from './datapath.js';
 import type { Wrapping } from './tunnel-header.js';
 import { payloadAt, send } from './tunnel-send.js';
@@ -16,13 +16,6 @@ import { copyToAgent } from './trap.js';
  * What is longer than the way to the other host takes: it is cut into fragments before it is wrapped where its sender allows that,
  * else the sender is told.
  */
-
-/** Fragments carry multiples of this (RFC 791 section 2.3). */
-const FRAGMENT_UNIT = 8;
-/** IPv4 options: end of list, no operation, and the bit of those that every fragment has (RFC 791 section 3.1). */
-const OPTION_END = 0;
-const OPTION_NONE = 1;
-const OPTION_COPIED = 0x80;
 
 /** The packet in hand, one on the wire and whole, with the outer headers is longer than the tunnel takes. */
 export function tooLong(dp: Datapath, wrapping: Wrapping, tunnel: Tunnel, out: Vif): void {
@@ -94,8 +87,8 @@ function fragment(dp: Datapath, wrapping: Wrapping, tunnel: Tunnel, out: Vif): v
   const headerLen = ipv4.headerLen(b, p.l3At);
   const headersEnd = p.l3At + headerLen;
   const dataLen = ipv4.totalLength(b, p.l3At) - headerLen;
-  const most = (longestPacket(dp, tunnel) - headerLen) & ~(FRAGMENT_UNIT - 1);
-  if (most < FRAGMENT_UNIT) return dp.drop('fragment');
+  const most = (longestPacket(dp, tunnel) - headerLen) & ~(ipv4Fragment.UNIT - 1);
+  if (most < ipv4Fragment.UNIT) return dp.drop('fragment');
   dp.counters.words[HEADER.copied] += Math.ceil(dataLen / most) - 1;
   for (let done = 0; done < dataLen; done += most) {
     const length = Math.min(most, dataLen - done);
@@ -103,30 +96,7 @@ function fragment(dp: Datapath, wrapping: Wrapping, tunnel: Tunnel, out: Vif): v
     const madeAt = at + tunnel.headerLen;
     copy(b, from, madeAt, headersEnd - from);
     copy(b, headersEnd + done, madeAt + headersEnd - from, length);
-    finishFragment(b, madeAt + p.l3At - from, headerLen + length, done, done + length < dataLen);
+    ipv4Fragment.finish(b, madeAt + p.l3At - from, headerLen + length, done, done + length < dataLen);
     send(dp, wrapping, tunnel, out, at, madeAt + headersEnd - from + length);
-  }
-}
-
-/**
- * Makes the header at `at`, still that of the whole packet, that of a fragment.
- * @param done bytes of data in front of it; @param more whether others come behind it.
- */
-function finishFragment(b: Uint8Array, at: number, totalLength: number, done: number, more: boolean): void {
-  const headerEnd = at + ipv4.headerLen(b, at);
-  put16(b, at + ipv4.TOTAL_LENGTH, totalLength);
-  put16(b, at + ipv4.FLAGS_AND_OFFSET, (ipv4.flagsAndOffset(b, at) + done / FRAGMENT_UNIT) | (more ? ipv4.MF : 0));
-  if (done > 0) clearOptions(b, at + ipv4.LEN, headerEnd);
-  put16(b, at + ipv4.CHECKSUM, 0);
-  put16(b, at + ipv4.CHECKSUM, checksum.checksum(b, at, headerEnd));
-}
-
-/** Overwrites the options in [at, end) that belong into the first fragment alone. */
-function clearOptions(b: Uint8Array, at: number, end: number): void {
-  for (let option = at; option < end && b[option] !== OPTION_END;) {
-    const length = b[option] === OPTION_NONE ? 1 : option + 1 < end ? Math.max(b[option + 1], 2) : 1;
-    const next = Math.min(option + length, end);
-    if ((b[option] & OPTION_COPIED) === 0) b.fill(OPTION_NONE, option, next);
-    option = next;
   }
 }
