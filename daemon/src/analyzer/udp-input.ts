@@ -5,9 +5,8 @@ import * as ethernet from '../wire/ethernet.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import * as udp from '../wire/udp.js';
-import type { Decoder } from './decoder.js';
+import { DatagramInput } from './datagram-input.js';
 import type { Format } from './frame.js';
-import type { Input } from './input.js';
 import type { Session } from './session.js';
 
 export interface UdpOptions {
@@ -21,9 +20,6 @@ export interface UdpOptions {
   readonly receiveBuffer?: number;
 }
 
-/** Batches read before the event loop has its turn. */
-const BATCHES_PER_TURN = 32;
-
 /** `0.0.0.0:8099`, `[::]:8099`. */
 export const endpointText = (address: string, port: number): string =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
@@ -32,85 +28,40 @@ export const endpointText = (address: string, port: number): string =>
 let shared: DatagramBatch | undefined;
 const sharedBatch = (): DatagramBatch => (shared ??= new DatagramBatch());
 
-export class UdpInput implements Input {
-  readonly #socket: DatagramSocket;
-  readonly #session: Session;
+export class UdpInput extends DatagramInput {
   readonly #options: UdpOptions;
-  readonly #decoder: Decoder;
-  readonly #batch = sharedBatch();
   /** Where addresses are, as bytes: the records in memory. */
   readonly #addresses: Uint8Array;
 
   /** Binds at once: from now on the kernel keeps what arrives, and answers nobody. Throws as DatagramSocket.bindUdp. */
   constructor(session: Session, options: UdpOptions) {
-    this.#socket = DatagramSocket.bindUdp(options.address, options.port, options.receiveBuffer);
-    this.#session = session;
+    const socket = DatagramSocket.bindUdp(options.address, options.port, options.receiveBuffer);
+    super(socket, session, `udp ${endpointText(options.address, options.port)}`, sharedBatch());
     this.#options = options;
-    this.#decoder = session.addInput(`udp ${endpointText(options.address, options.port)}`);
-    this.#addresses = this.#batch.bytes;
-    this.#decoder.carrier.source = this.#addresses;
-    this.#decoder.carrier.port = options.port;
+    this.#addresses = this.batch.bytes;
+    this.decoder.carrier.source = this.#addresses;
+    this.decoder.carrier.port = options.port;
   }
 
   /** Bytes the kernel keeps for us at most. */
   get receiveBuffer(): number {
-    return this.#socket.receiveBuffer;
+    return this.socket.receiveBuffer;
   }
 
-  async start(): Promise<void> {
-    this.#socket.onReadable(() => {
-      try {
-        for (let i = 0; i < BATCHES_PER_TURN && this.#readBatch(); i++);
-        this.#session.flush();
-      } catch (error) {
-        this.#session.fail(error as Error);
-      }
-    });
-    return new Promise(() => undefined);
-  }
-
-  drain(): void {
-    while (this.#readBatch());
-  }
-
-  refresh(): void {
-    this.#decoder.statistics.kernelDrops = this.#socket.kernelDrops();
-  }
-
-  close(): void {
-    this.#socket.close();
-    this.refresh();
-  }
-
-  /** Reads a batch; returns whether it was full, so that there may be more. */
-  #readBatch(): boolean {
-    const batch = this.#batch;
-    const received = this.#socket.receive(batch);
-    for (let i = 0; i < received; i++) this.#take(batch.records, i * DATAGRAM.words);
-    return received === batch.slots && !this.#session.isDone();
-  }
-
-  #take(records: Uint32Array, record: number): void {
-    const decoder = this.#decoder;
-    const { carrier, frame, statistics } = decoder;
-    const length = records[record + DATAGRAM.length];
-    const at = records[record + DATAGRAM.at];
-    statistics.received++;
-    statistics.receivedBytes += length;
+  protected take(records: Uint32Array, record: number, at: number, length: number): void {
+    const { carrier, frame } = this.decoder;
     carrier.sourceAt = (record + DATAGRAM.source) * 4;
     carrier.sourceLen = records[record + DATAGRAM.family] === 6 ? ipv6.ADDRESS_LEN : 4;
-    frame.seconds = records[record + DATAGRAM.seconds];
-    frame.nanoseconds = records[record + DATAGRAM.nanoseconds];
     frame.outerLength = 0;
     if (this.#options.keepHeaders) this.#makeHeaders(records, record, at, length);
     const wholeEnd = at + records[record + DATAGRAM.wholeLength];
-    decoder.payload(this.#options.format, this.#batch.bytes, at, at + length, wholeEnd);
+    this.decoder.payload(this.#options.format, this.batch.bytes, at, at + length, wholeEnd);
   }
 
   /** Puts the headers in front that the datagram had, as far as the socket tells them; the slot has room for them. */
   #makeHeaders(records: Uint32Array, record: number, at: number, length: number): void {
-    const b = this.#batch.bytes;
-    const { frame } = this.#decoder;
+    const b = this.batch.bytes;
+    const { frame } = this.decoder;
     const isIpv6 = records[record + DATAGRAM.family] === 6;
     const udpAt = at - udp.LEN;
     const ipAt = udpAt - (isIpv6 ? ipv6.LEN : ipv4.LEN);
